@@ -1,0 +1,86 @@
+// CPU time of this process and of the relay under test.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace bench {
+
+inline int64_t nowNs() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+}
+
+inline double ownCpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// CPU of all threads of another process, user and system. The kernel's CPU clock of the process counts nanoseconds;
+// utime and stime of /proc/<pid>/stat hold the same sum in ticks of 10 ms and give the split into user and system.
+class ProcessCpu {
+ public:
+  struct Sample {
+    double total_seconds = 0;
+    double user_seconds = 0;
+    double system_seconds = 0;
+  };
+
+  explicit ProcessCpu(pid_t pid) : pid_(pid) {
+    if (pid > 0 && clock_getcpuclockid(pid, &clock_) != 0) {
+      throw std::runtime_error("--pid " + std::to_string(pid) + ": no such process");
+    }
+  }
+
+  bool present() const { return pid_ > 0; }
+
+  Sample sample() const {
+    Sample sample;
+    if (!present()) return sample;
+    timespec time{};
+    if (clock_gettime(clock_, &time) != 0) {
+      throw std::runtime_error("process " + std::to_string(pid_) + " (--pid) ended during the run");
+    }
+    sample.total_seconds = static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+    readStat(sample);
+    return sample;
+  }
+
+ private:
+  void readStat(Sample& sample) const {
+    const std::string path = "/proc/" + std::to_string(pid_) + "/stat";
+    FILE* file = std::fopen(path.c_str(), "r");
+    if (file == nullptr) return;
+    char text[2048];
+    const size_t bytes = std::fread(text, 1, sizeof text - 1, file);
+    std::fclose(file);
+    text[bytes] = 0;
+    // The command name may hold spaces and brackets; the fields after its last ')' are numbers.
+    const char* fields = std::strrchr(text, ')');
+    unsigned long user = 0;
+    unsigned long system = 0;
+    if (fields == nullptr ||
+        std::sscanf(fields + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+      return;
+    }
+    const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+    sample.user_seconds = static_cast<double>(user) / ticks;
+    sample.system_seconds = static_cast<double>(system) / ticks;
+  }
+
+  pid_t pid_;
+  clockid_t clock_ = 0;
+};
+
+}  // namespace bench

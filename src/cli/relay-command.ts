@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { errorText, RelayError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { RunningRelay } from '../control/relay.js';
+import type { Act } from './act.js';
+import { ExitCode } from './exit-codes.js';
+
+interface RelayOptions {
+  readonly config: string;
+  readonly stopOnStdinEnd?: boolean;
+}
+
+const EXAMPLES = `
+Logs JSON lines to standard output; "relay ready" says where it listens. SIGTERM and SIGINT let it finish what it has
+and end with 0, a second one ends it at once with 1.
+
+Example:
+  amop relay --config relay.toml`;
+
+export function addRelayCommand(program: Command, act: Act): void {
+  program
+    .command('relay')
+    .summary('run a relay')
+    .description('Runs a relay as its configuration file says.')
+    .requiredOption('-c, --config <file>', 'configuration, TOML')
+    .option('--stop-on-stdin-end', 'end as with SIGTERM when standard input ends, for a supervising process')
+    .addHelpText('after', EXAMPLES)
+    .action((options: RelayOptions) => act(() => relay(options)));
+}
+
+async function relay(options: RelayOptions): Promise<number> {
+  // Only here, so that the client commands start without the relay's libraries.
+  const [{ createLogger }, { formatProblems, loadConfigFile }, { startRelay }] = await Promise.all([
+    import('../admin/log.js'),
+    import('../config/index.js'),
+    import('../control/relay.js'),
+  ]);
+  const loaded = loadConfigFile(options.config);
+  if (!loaded.ok) throw new RelayError('config-invalid', formatProblems(loaded.problems));
+  const { config } = loaded;
+  const logger = createLogger({ level: config.log.level, format: config.log.format });
+  exitOnUncaught(logger);
+
+  // Before the start, so that a signal within it is not lost.
+  const stop = stopRequest(options, logger);
+  const running = await startRelay({ config, logger });
+  logReady(logger, running);
+  const failed = running.failed.then((problem) => ({ why: problem, exitCode: ExitCode.failure }));
+  const { why, exitCode } = await Promise.race([stop.then((why) => ({ why, exitCode: ExitCode.ok })), failed]);
+  logger.log('info', { component: 'relay', why }, 'relay stopping');
+  await running.stop();
+  logger.log('info', { component: 'relay' }, 'relay stopped');
+  return exitCode;
+}
+
+function logReady(logger: Logger, running: RunningRelay): void {
+  logger.log('info', { component: 'relay', listeners: running.listeners, admin: running.admin }, 'relay ready');
+}
+
+/** Resolves with what asks for the end, once. A second signal ends the process at once. */
+function stopRequest(options: RelayOptions, logger: Logger): Promise<string> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    const onSignal = (signal: NodeJS.Signals) => {
+      signals++;
+      if (signals > 1) {
+        logger.log('warn', { component: 'relay', why: signal }, 'second signal, ending without waiting');
+        process.exit(ExitCode.failure);
+      }
+      resolve(signal);
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+    if (options.stopOnStdinEnd) {
+      const onEnd = () => resolve('stdin');
+      process.stdin.on('end', onEnd).on('error', onEnd).resume();
+      // Listening to it must not keep a stopped relay alive.
+      (process.stdin as { unref?: () => void }).unref?.();
+    }
+  });
+}
+
+/** Anything that nobody caught may have left the state half changed: log it and end, the supervisor starts afresh. */
+function exitOnUncaught(logger: Logger): void {
+  const onError = (error: unknown) => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    logger.log('error', { component: 'relay', error: errorText(error), stack }, 'uncaught error, ending');
+    process.exit(ExitCode.failure);
+  };
+  process.on('uncaughtException', onError).on('unhandledRejection', onError);
+}

@@ -1,0 +1,151 @@
+/**
+ * One TLS connection as frames in and frames out, with its end.
+ *
+ * Invariants: output that the socket has not taken yet stays in `#queue`, at most `queueBytesMax` bytes of it (one larger
+ * frame into an empty queue), and can still be withdrawn; frames leave in the order in which they were given;
+ * `onEnd` is called exactly once, and nothing else after it; no frame is handed out once `error` is set.
+ */
+import type { TLSSocket } from 'node:tls';
+import type { ChannelFrame } from '../wire/channel/frame.js';
+import { AmopCode, AmopError } from './amop-error.js';
+import { CLOSE_TIMEOUT_MS } from './bounds.js';
+import { FrameReader } from './frame-reader.js';
+
+export interface LinkEvents {
+  onFrame(frame: ChannelFrame): void;
+  onEnd(error: AmopError): void;
+}
+
+/** A frame on its way out. */
+export interface Outgoing {
+  readonly bytes: Buffer;
+  /** False while the frame waits in our own queue, where `Link.withdraw` can still take it back. */
+  handedOver: boolean;
+}
+
+export class Link {
+  readonly #socket: TLSSocket;
+  readonly #queueBytesMax: number;
+  readonly #reader = new FrameReader();
+  readonly #queue = new Set<Outgoing>();
+  #queueBytes = 0;
+  #events: LinkEvents = { onFrame: () => {}, onEnd: () => {} };
+  #blocked = false;
+  #ending = false;
+  #over = false;
+  #error: AmopError | undefined;
+  #lastReceivedMs = performance.now();
+
+  constructor(socket: TLSSocket, queueBytesMax: number) {
+    this.#socket = socket;
+    this.#queueBytesMax = queueBytesMax;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('drain', () => {
+      this.#blocked = false;
+      this.#flush();
+    });
+    socket.on('error', (error: Error) => this.fail('connection-lost', error.message, error));
+    socket.on('end', () => this.fail('connection-lost', 'the relay closed the connection'));
+    socket.on('close', () => this.fail('connection-lost', 'the connection was closed'));
+  }
+
+  /** Why nothing more can be sent, or undefined while the link works. */
+  get error(): AmopError | undefined {
+    return this.#error;
+  }
+
+  /** Says who gets frames and the end from now on. */
+  attach(events: LinkEvents): void {
+    this.#events = events;
+    if (this.#over && this.#error !== undefined) events.onEnd(this.#error);
+  }
+
+  /** Takes a frame for writing, or returns undefined where the queue is full. The link must not be over. */
+  send(bytes: Buffer): Outgoing | undefined {
+    if (this.#queue.size > 0 && this.#queueBytes + bytes.length > this.#queueBytesMax) return undefined;
+    const outgoing: Outgoing = { bytes, handedOver: false };
+    this.#queue.add(outgoing);
+    this.#queueBytes += bytes.length;
+    this.#flush();
+    return outgoing;
+  }
+
+  /** Takes back a frame that has not been handed to the socket; returns whether it never will be. */
+  withdraw(outgoing: Outgoing): boolean {
+    if (outgoing.handedOver) return false;
+    if (this.#queue.delete(outgoing)) this.#queueBytes -= outgoing.bytes.length;
+    return true;
+  }
+
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    if (this.#error !== undefined) return;
+    // Silence while we did not listen says nothing about the relay.
+    this.#lastReceivedMs = performance.now();
+    this.#socket.resume();
+  }
+
+  /** Milliseconds since the last byte came, 0 while reading is paused. */
+  silentMs(): number {
+    return this.#socket.isPaused() ? 0 : performance.now() - this.#lastReceivedMs;
+  }
+
+  /** Takes nothing more, writes what is queued and ends the connection, by force after `CLOSE_TIMEOUT_MS`. */
+  close(error: AmopError): Promise<void> {
+    this.#error ??= error;
+    return new Promise((resolve) => {
+      if (this.#socket.closed) {
+        resolve();
+        return;
+      }
+      const timer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS);
+      this.#socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      this.#ending = true;
+      this.#socket.resume();
+      this.#flush();
+    });
+  }
+
+  /** Ends the link at once, by our own decision or the socket's. */
+  fail(reason: string, detail: string, cause?: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error ??= new AmopError(AmopCode.notSent, { reason, detail, cause });
+    this.#queue.clear();
+    this.#queueBytes = 0;
+    this.#socket.destroy();
+    this.#events.onEnd(this.#error);
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#lastReceivedMs = performance.now();
+    if (this.#error !== undefined) return;
+    const fault = this.#reader.push(chunk, (frame) => {
+      this.#events.onFrame(frame);
+      return this.#error === undefined;
+    });
+    if (fault !== undefined) {
+      const what = fault === 'too-short' ? 'shorter than its header' : 'longer than a frame may be';
+      this.fail('bad-frame', `the relay sent a frame that claims to be ${what}; is this port a channel port?`);
+    }
+  }
+
+  #flush(): void {
+    if (this.#over) return;
+    for (const outgoing of this.#queue) {
+      if (this.#blocked) return;
+      this.#queue.delete(outgoing);
+      this.#queueBytes -= outgoing.bytes.length;
+      outgoing.handedOver = true;
+      this.#blocked = !this.#socket.write(outgoing.bytes);
+    }
+    if (this.#ending && !this.#socket.writableEnded) this.#socket.end();
+  }
+}

@@ -1,0 +1,141 @@
+/** TOML text or file -> RelayConfig, or every problem at once. Never throws for what stands in the file. */
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { parse, TomlError } from 'smol-toml';
+import { errorText } from '../base/errors.js';
+import { crossChecks } from './cross-checks.js';
+import { explainIssue, type LocatedProblem } from './explain.js';
+import { lineOf, locateKeys } from './locate.js';
+import { type ConfigProblem, formatPath } from './problem.js';
+import { configSchema, type RelayConfig } from './schema.js';
+
+/** A full configuration has about 5 KiB: a larger file is something else, given by mistake. */
+const FILE_BYTES_MAX = 1_048_576;
+/** The schema nests three deep. */
+const TOML_DEPTH_MAX = 16;
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: RelayConfig; readonly warnings: readonly ConfigProblem[] }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+/** Reads a file; names in it are relative to its directory. */
+export function loadConfigFile(file: string): ConfigResult {
+  let text: string;
+  try {
+    const { size } = statSync(file);
+    if (size > FILE_BYTES_MAX) return failed(`has ${size} bytes; a configuration has at most ${FILE_BYTES_MAX}`);
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    return failed(unreadableText(error));
+  }
+  return parseConfig(text, path.dirname(path.resolve(file)));
+}
+
+/** Checks a text; file names in it are relative to `baseDirectory`. */
+export function parseConfig(text: string, baseDirectory: string): ConfigResult {
+  let raw: Record<string, unknown>;
+  try {
+    raw = parse(text, { unsafeKeyBehaviour: 'throw', maxDepth: TOML_DEPTH_MAX });
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    return { ok: false, problems: [{ path: '', message: tomlText(error), line: error.line, column: error.column }] };
+  }
+  const lines = locateKeys(text);
+  const place = (found: LocatedProblem): ConfigProblem => {
+    const line = lineOf(lines, found.path);
+    return { path: formatPath(found.path), message: found.message, ...(line === undefined ? {} : { line }) };
+  };
+
+  const completed = withSections(raw);
+  const parsed = configSchema.safeParse(completed);
+  const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => explainIssue(issue, completed));
+  const { listeners, lookup } = effectiveValues(completed, problems);
+  const findings = crossChecks(lookup, listeners);
+  problems.push(...findings.problems);
+  if (!parsed.success || problems.length > 0) return { ok: false, problems: inFileOrder(problems.map(place)) };
+  return { ok: true, config: withAbsolutePaths(parsed.data, baseDirectory), warnings: findings.warnings.map(place) };
+}
+
+/** Every section is optional: a missing one is an empty one. */
+function withSections(raw: Record<string, unknown>): Record<string, unknown> {
+  const empty = Object.fromEntries(Object.keys(configSchema.shape).map((section) => [section, {}]));
+  return { ...empty, ...raw };
+}
+
+/**
+ * What the cross checks may look at: values of the file and defaults. The schema returns no data when anything is
+ * wrong, so each wrong key is taken out and the rest parsed once more: what remains is right by itself.
+ */
+function effectiveValues(
+  raw: Record<string, unknown>,
+  problems: readonly LocatedProblem[],
+): { listeners: number; lookup: (path: readonly PropertyKey[]) => unknown } {
+  const wrong = new Set(problems.map((problem) => formatPath(problem.path)));
+  const lookup = (keyPath: readonly PropertyKey[]): unknown => {
+    let value: unknown = raw;
+    for (let length = 1; length <= keyPath.length; length++) {
+      if (wrong.has(formatPath(keyPath.slice(0, length)))) return undefined;
+      if (typeof value !== 'object' || value === null) return undefined;
+      value = (value as Record<PropertyKey, unknown>)[keyPath[length - 1]];
+    }
+    return value === undefined ? defaultAt(keyPath) : value;
+  };
+  const list = lookup(['rpc', 'listener']);
+  return { listeners: Array.isArray(list) ? list.length : 0, lookup };
+}
+
+/** The schema's own default of a key inside a section or a list entry. */
+function defaultAt(keyPath: readonly PropertyKey[]): unknown {
+  const [section, ...rest] = keyPath;
+  const key = String(rest.at(-1));
+  const table =
+    section === 'rpc'
+      ? configSchema.shape.rpc.shape.listener.unwrap().element.shape
+      : configSchema.shape[section as Exclude<keyof typeof configSchema.shape, 'rpc'>].shape;
+  const schema = (table as Record<string, { safeParse(value: unknown): { data?: unknown } }>)[key];
+  return schema?.safeParse(undefined).data;
+}
+
+function withAbsolutePaths(config: RelayConfig, baseDirectory: string): RelayConfig {
+  const absolute = (file: string) => path.resolve(baseDirectory, file);
+  const listener = config.rpc.listener.map((one) => ({
+    ...one,
+    key: absolute(one.key),
+    cert: absolute(one.cert),
+    ca_cert: absolute(one.ca_cert),
+    ...(one.crl === undefined ? {} : { crl: absolute(one.crl) }),
+  }));
+  return { ...config, rpc: { ...config.rpc, listener } };
+}
+
+/** In the order of the file, so that an operator can go through it once; the sort is stable. */
+function inFileOrder(problems: ConfigProblem[]): ConfigProblem[] {
+  return problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+}
+
+function failed(message: string): ConfigResult {
+  return { ok: false, problems: [{ path: '', message }] };
+}
+
+/** The parser's message has a headline and then a picture of the place, which the position replaces. */
+function tomlText(error: TomlError): string {
+  const [headline] = error.message.split('\n', 1);
+  return headline.replace(/^Invalid TOML document: /, 'not valid TOML: ');
+}
+
+function unreadableText(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  switch (code) {
+    case 'ENOENT':
+      return 'no such file; name the configuration with --config';
+    case 'EACCES':
+    case 'EPERM':
+      return 'cannot be read: permission denied for the user of this process';
+    case 'EISDIR':
+      return 'is a directory, not a file';
+    case 'ERR_ENCODING_INVALID_ENCODED_DATA':
+      return 'is not UTF-8 text; save it as UTF-8';
+    default:
+      return `cannot be read: ${errorText(error)}`;
+  }
+}

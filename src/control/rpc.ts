@@ -1,0 +1,85 @@
+/**
+ * JSON-RPC over 0x12: what SDKs ask of a node before they use it (2.x SDK specification, section 4). There is no ledger here;
+ * everything about one is refused in words.
+ */
+import { formatRpcError, formatRpcResult, parseRpcRequest, RpcErrorCode } from '../wire/channel/json-rpc.js';
+import type { TopicDirectory } from './topic-directory.js';
+
+/** Versions that Go and Java accept: exactly three numbers, 2.1.0 or above, below 3. */
+const NODE_VERSION = '2.11.0';
+
+/** The answer with every visible topic must stay a frame that SDKs take. */
+const LISTED_TOPICS_MAX = 10_000;
+
+export interface RpcSource {
+  readonly chainId: string;
+  readonly groups: readonly number[];
+  /** 128 lower-case hex digits. */
+  readonly nodeId: string;
+  readonly agency: string;
+  readonly name: string;
+  readonly version: string;
+  /** `ip:port` of the first listener, for display. */
+  readonly endpoint: () => string;
+  readonly topics: TopicDirectory;
+}
+
+/** Answers one request body with one reply body. `ownClient` opens the methods of the relay itself. */
+export function answerRpc(source: RpcSource, body: Uint8Array, ownClient: boolean): Buffer {
+  const request = parseRpcRequest(body);
+  if (!request.ok) return request.reply;
+  const { id, method } = request;
+  switch (method) {
+    case 'getClientVersion':
+      return formatRpcResult(id, {
+        'Build Time': '',
+        'Build Type': `amop-relay ${source.version}`,
+        'Chain Id': source.chainId,
+        'FISCO-BCOS Version': NODE_VERSION,
+        'Git Branch': '',
+        'Git Commit Hash': '',
+        'Supported Version': NODE_VERSION,
+      });
+    case 'getGroupList':
+      return formatRpcResult(id, [...source.groups]);
+    case 'getBlockNumber':
+      return formatRpcResult(id, '0x0');
+    case 'getNodeIDList':
+    case 'getGroupPeers':
+    case 'getSealerList':
+    case 'getObserverList':
+      return formatRpcResult(id, [source.nodeId]);
+    case 'getPeers':
+      // The publisher demos of Java look for their topic here once, and wait 20 s when it is missing.
+      return formatRpcResult(id, [nodeInfo(source)]);
+    case 'getNodeInfo':
+      return formatRpcResult(id, nodeInfo(source));
+    case 'amop_topics':
+      if (ownClient) return formatRpcResult(id, source.topics.visible().slice(0, LISTED_TOPICS_MAX));
+      break;
+  }
+  return formatRpcError(
+    id,
+    RpcErrorCode.methodNotFound,
+    'METHOD_NOT_FOUND: this endpoint is an AMOP relay, it has no ledger and does not know this method',
+  );
+}
+
+function nodeInfo(source: RpcSource): {
+  Agency: string;
+  IPAndPort: string;
+  Node: string;
+  NodeID: string;
+  Topic: string[];
+} {
+  return {
+    Agency: source.agency,
+    IPAndPort: source.endpoint(),
+    Node: source.name,
+    NodeID: source.nodeId,
+    Topic: source.topics
+      .visible()
+      .slice(0, LISTED_TOPICS_MAX)
+      .map(({ topic }) => topic),
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * How many connections may enter TLS: a rate for new ones and a number of places for handshakes under way.
+ *
+ * Connections above the rate wait in order; at most `placesMax` wait and at most `placesMax` are in their handshake. When all
+ * places are taken, the one that has been there longest is evicted: an honest handshake takes milliseconds, so the longest is
+ * the one that says nothing. Pure but for the callbacks; time is an argument, `tick` admits what waits.
+ */
+import type { Clock } from '../base/clock.js';
+
+export interface GateEntry {
+  /** Start the handshake. */
+  readonly admit: () => void;
+  /** There is no place for this connection. */
+  readonly evict: () => void;
+}
+
+export class AcceptGate {
+  readonly #placesMax: number;
+  readonly #perSecond: number;
+  readonly #clock: Clock;
+  readonly #waiting = new Map<string, GateEntry>();
+  readonly #inside = new Map<string, GateEntry>();
+  #tokens: number;
+  #refilledMs: number;
+
+  constructor(limits: { readonly handshakesMax: number; readonly acceptsPerSecond: number }, clock: Clock) {
+    this.#placesMax = limits.handshakesMax;
+    this.#perSecond = limits.acceptsPerSecond;
+    this.#clock = clock;
+    this.#tokens = limits.acceptsPerSecond;
+    this.#refilledMs = clock.nowMs();
+  }
+
+  /** Connections that wait or are in their handshake. */
+  get size(): number {
+    return this.#waiting.size + this.#inside.size;
+  }
+
+  /** A new connection; `key` is its identity for `leave`. */
+  enter(key: string, entry: GateEntry): void {
+    this.#refill();
+    if (this.#tokens >= 1 && this.#waiting.size === 0) {
+      this.#admit(key, entry);
+      return;
+    }
+    if (this.#waiting.size >= this.#placesMax) evictFirst(this.#waiting);
+    this.#waiting.set(key, entry);
+  }
+
+  /** The handshake of `key` ended, or its connection did. */
+  leave(key: string): void {
+    if (!this.#inside.delete(key)) this.#waiting.delete(key);
+  }
+
+  /** Admits what waits, as the rate allows; call it every few tens of milliseconds. */
+  tick(): void {
+    this.#refill();
+    for (const [key, entry] of this.#waiting) {
+      if (this.#tokens < 1) return;
+      this.#waiting.delete(key);
+      this.#admit(key, entry);
+    }
+  }
+
+  #admit(key: string, entry: GateEntry): void {
+    this.#tokens--;
+    if (this.#inside.size >= this.#placesMax) evictFirst(this.#inside);
+    this.#inside.set(key, entry);
+    entry.admit();
+  }
+
+  #refill(): void {
+    const nowMs = this.#clock.nowMs();
+    const gained = ((nowMs - this.#refilledMs) * this.#perSecond) / 1000;
+    this.#refilledMs = nowMs;
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + gained);
+  }
+}
+
+function evictFirst(entries: Map<string, GateEntry>): void {
+  for (const [key, entry] of entries) {
+    entries.delete(key);
+    entry.evict();
+    return;
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * What each type of channel frame means to the relay (2.x channel protocol). The way of a message starts here:
+ * transport/frame-reader.ts -> this file -> core/router.ts -> transport/frame-writer.ts.
+ */
+import { TopicFault } from '../addon/types.js';
+import { CHANNEL_HEADER_BYTES, JSON_BODY_BYTES_MAX, SEQ_BYTES, TLS_RECORD_BYTES_MAX } from '../base/limits.js';
+import { DROP_REASONS } from '../base/stats.js';
+import { eventFilterRefusal } from '../wire/channel/event-filter.js';
+import { encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
+import { chooseProtocol, formatHandshakeReply, parseHandshake } from '../wire/channel/handshake.js';
+import { heartbeatReply } from '../wire/channel/heartbeat.js';
+import { formatRpcError } from '../wire/channel/json-rpc.js';
+import { MessageType } from '../wire/channel/message-type.js';
+import { parseTopicList } from '../wire/channel/topic-list.js';
+import type { ShardContext } from './context.js';
+import type { Session } from './session.js';
+
+/** The channel port always says 2.11.0: Go and Java refuse other forms (decisions §3). */
+export const ANNOUNCED_NODE_VERSION = '2.11.0';
+
+/** Capabilities of our own client, granted in the answer to its 0x14. */
+const CAPABILITIES = ['reason', 'joined'] as const;
+
+const TYPE_LOW_BYTE = 5;
+const RPC_CALLS_MAX = 256;
+const QUEUE_FULL = DROP_REASONS.indexOf('queue-full');
+
+/** `#!$`: the beginning of every name of the private-topic exchange. */
+const isPrivateTopic = (frame: Buffer, topicBytes: number): boolean =>
+  topicBytes >= 3 &&
+  frame[CHANNEL_HEADER_BYTES + 1] === 0x23 &&
+  frame[CHANNEL_HEADER_BYTES + 2] === 0x21 &&
+  frame[CHANNEL_HEADER_BYTES + 3] === 0x24;
+
+const seqOf = (frame: Buffer): Buffer => frame.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES);
+const bodyOf = (frame: Buffer): Buffer => frame.subarray(CHANNEL_HEADER_BYTES);
+
+/** Acts on one frame. Returns true when subscriptions changed, so that topic ids of the rest of the chunk are stale. */
+export function handleFrame(
+  context: ShardContext,
+  session: Session,
+  frame: Buffer,
+  type: number,
+  result: number,
+  topic: number,
+  topicBytes: number,
+): boolean {
+  switch (type) {
+    case MessageType.unicast:
+      if (accepts(context, session, frame, topic, topicBytes)) {
+        context.router.unicast(session, owned(frame), topic, context.clock.nowMs());
+      }
+      return false;
+    case MessageType.response:
+      if (!context.router.response(session, frame, context.clock.nowMs())) session.refuse('unmatched-response');
+      return false;
+    case MessageType.multicast:
+      if (accepts(context, session, frame, topic, topicBytes)) multicast(context, session, frame, topic);
+      return false;
+    case MessageType.subscribe:
+      return subscribe(context, session, frame);
+    case MessageType.heartbeat:
+      heartbeat(session, frame, result);
+      return false;
+    case MessageType.handshake:
+      handshake(context, session, frame, result);
+      return false;
+    case MessageType.rpc:
+      rpc(context, session, frame);
+      return false;
+    case MessageType.registerEvent:
+    case MessageType.unregisterEvent:
+      session.send(encodeFrame(type, seqOf(frame), 0, eventFilterRefusal()));
+      return false;
+    case MessageType.requestCertification:
+    case MessageType.certificationResult:
+      // Never answered (R4). Nothing was asked, so there is nothing to match either.
+      return false;
+    default:
+      session.refuse('unknown-type');
+      return false;
+  }
+}
+
+/** Checks the body of 0x30 and 0x35; answers 100 when it cannot be routed by rule (decisions §5). */
+function accepts(context: ShardContext, session: Session, frame: Buffer, topic: number, topicBytes: number): boolean {
+  if (topic >= TopicFault.unknown && !isPrivateTopic(frame, topicBytes)) return true;
+  const reserved = topic === TopicFault.reserved || topic >= TopicFault.unknown;
+  const isPrivate = reserved && isPrivateTopic(frame, frame[CHANNEL_HEADER_BYTES] - 1);
+  context.router.refuse(session, frame, isPrivate ? 'private-topic' : 'malformed-body');
+  if (isPrivate) session.refuse('private-topic');
+  else session.malformed();
+  return false;
+}
+
+/**
+ * The frame in memory of its own, if it is a small part of a larger chunk: a request is held until it is answered, and must
+ * not keep the whole chunk alive.
+ */
+function owned(frame: Buffer): Buffer {
+  return frame.buffer.byteLength > 4 * frame.length ? Buffer.from(frame) : frame;
+}
+
+function multicast(context: ShardContext, session: Session, frame: Buffer, topic: number): void {
+  const { stats } = context;
+  acknowledge(session, frame);
+  const copies = context.router.multicast(session, owned(frame), topic, context.clock.nowMs(), () =>
+    stats.add('multicastDropped', QUEUE_FULL),
+  );
+  if (copies < 0) stats.add('multicastDuplicates');
+  else stats.add('multicastCopies', 0, copies);
+}
+
+/** 0x31 with result 0 and the request's body: it says that the message was accepted, not that anybody got it. */
+function acknowledge(session: Session, frame: Buffer): void {
+  if (frame.length <= TLS_RECORD_BYTES_MAX) {
+    const ack = Buffer.from(frame);
+    ack[TYPE_LOW_BYTE] = MessageType.response;
+    ack.writeInt32BE(0, RESULT_OFFSET);
+    session.send(ack);
+    return;
+  }
+  const header = Buffer.from(frame.subarray(0, CHANNEL_HEADER_BYTES));
+  header[TYPE_LOW_BYTE] = MessageType.response;
+  header.writeInt32BE(0, RESULT_OFFSET);
+  session.sendParts(header, bodyOf(frame));
+}
+
+function subscribe(context: ShardContext, session: Session, frame: Buffer): boolean {
+  const list = parseTopicList(bodyOf(frame));
+  if (!list.ok) {
+    session.refuse('topic-list');
+    context.logger.log(
+      'warn',
+      { component: 'channel', session: session.label, problem: list.problem },
+      'topic list refused, the old one is kept',
+    );
+    return false;
+  }
+  for (const { problem } of list.refused) {
+    session.refuse('topic');
+    context.logger.log('warn', { component: 'channel', session: session.label, problem }, 'topic left out of a list');
+  }
+  const change = context.topics.replace(session, list.topics);
+  if (change.added.length === 0 && change.removed.length === 0) return false;
+  context.stats.set('subscriptions', context.topics.subscriptions);
+  context.subscriptionsChanged(change);
+  context.logger.log(
+    'debug',
+    { component: 'channel', session: session.label, topics: list.topics.length },
+    'subscriptions replaced',
+  );
+  return true;
+}
+
+function heartbeat(session: Session, frame: Buffer, result: number): void {
+  const body = heartbeatReply(session.protocol, bodyOf(frame));
+  if (body) session.send(encodeFrame(MessageType.heartbeat, seqOf(frame), result, body));
+}
+
+function handshake(context: ShardContext, session: Session, frame: Buffer, result: number): void {
+  const request = parseHandshake(bodyOf(frame));
+  if (!request.ok) {
+    // The reference answers nothing and keeps the connection.
+    session.refuse('handshake');
+    context.logger.log(
+      'warn',
+      { component: 'channel', session: session.label, problem: request.problem },
+      'protocol handshake (0x14) ignored',
+    );
+    return;
+  }
+  const protocol = chooseProtocol(request.minimum, request.maximum);
+  if (protocol === undefined) {
+    session.close('protocol-version');
+    return;
+  }
+  const asked = request.clientType === 'amop-relay' ? CAPABILITIES.filter((c) => request.capabilities.includes(c)) : [];
+  session.protocol = protocol;
+  session.clientType = request.clientType;
+  session.wantsReason = asked.includes('reason');
+  // Java and web3sdk both say java-sdk; both decode frames from a stream.
+  session.writer.joined = request.clientType === 'java-sdk' || asked.includes('joined');
+  const reply = formatHandshakeReply({
+    nodeVersion: ANNOUNCED_NODE_VERSION,
+    protocol,
+    ...(asked.length > 0 ? { capabilities: asked } : {}),
+  });
+  session.send(encodeFrame(MessageType.handshake, seqOf(frame), result, reply));
+  context.logger.log(
+    'info',
+    {
+      component: 'channel',
+      session: session.label,
+      clientType: request.clientType.slice(0, 64),
+      protocol,
+      mode: session.writer.joined ? 'joined' : 'strict',
+    },
+    'protocol handshake',
+  );
+}
+
+function rpc(context: ShardContext, session: Session, frame: Buffer): void {
+  const body = bodyOf(frame);
+  const problem =
+    body.length > JSON_BODY_BYTES_MAX
+      ? `request body is larger than ${JSON_BODY_BYTES_MAX} bytes`
+      : session.rpcCalls >= RPC_CALLS_MAX
+        ? `more than ${RPC_CALLS_MAX} requests without an answer on this connection`
+        : undefined;
+  if (problem === undefined) {
+    context.callControl(session, Buffer.from(seqOf(frame)), body);
+    return;
+  }
+  session.refuse('rpc');
+  session.send(encodeFrame(MessageType.rpc, seqOf(frame), 0, formatRpcError(null, -32600, problem)));
+}

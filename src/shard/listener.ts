@@ -1,0 +1,137 @@
+/**
+ * One TLS listener of the channel port.
+ *
+ * Connections are accepted by a plain net.Server and handed to TLS when the accept rate allows; until then they wait, paused,
+ * in a bounded queue. Handshakes under way are bounded too: when all places are taken the one that waits longest loses its
+ * place, since an honest handshake takes milliseconds. Everything refused is counted and explained.
+ */
+import { createServer as createNetServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { TLS_FAILURES, type TlsFailure } from '../base/close-reason.js';
+import { RelayError } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { Stats } from '../base/stats.js';
+import { classifyServerTlsError, explainTlsFailure, tlsFailureCodes } from '../pki/tls-explain.js';
+import { serverTlsOptions } from '../pki/tls-options.js';
+import type { AcceptGate } from './accept-gate.js';
+import type { BoundListener, ListenerSetup } from './messages.js';
+
+export interface ListenerOptions {
+  readonly setup: ListenerSetup;
+  readonly tls: { readonly ciphers: string; readonly curves: string };
+  readonly handshakeTimeoutMs: number;
+  readonly gate: AcceptGate;
+  readonly stats: Stats;
+  readonly logger: Logger;
+  readonly onSession: (socket: TLSSocket) => void;
+}
+
+function listenError(ip: string, port: number, error: NodeJS.ErrnoException): RelayError {
+  const where = `channel port ${ip}:${port}`;
+  const what: Record<string, string> = {
+    EADDRINUSE: `${where} is taken by another process: stop it, or choose another channel_listen_port`,
+    EACCES: `${where} may not be opened by this user: ports below 1024 need a privilege, choose another one`,
+    EADDRNOTAVAIL: `${where}: this machine has no such address, check channel_listen_ip`,
+  };
+  return new RelayError('listen-failed', what[error.code ?? ''] ?? `${where}: ${error.message}`, error);
+}
+
+/** The TLS socket and the socket under it are known by the client's end of the connection. */
+const endpointOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #net: Server;
+  readonly #tls: TlsServer;
+  /** Connections that lost their place: TLS reports their end once more. */
+  readonly #evicted = new Set<string>();
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    const { setup, tls } = options;
+    this.#tls = createTlsServer({
+      ...serverTlsOptions(setup, tls),
+      handshakeTimeout: options.handshakeTimeoutMs,
+    });
+    this.#tls.on('secureConnection', (socket) => this.#secured(socket));
+    this.#tls.on('tlsClientError', (error, socket) => this.#refused(error, socket));
+    this.#net = createNetServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accepted(socket));
+  }
+
+  /** Binds the port; rejects with the system's error. */
+  async start(): Promise<BoundListener> {
+    const { ip, port, kind } = this.#options.setup;
+    await new Promise<void>((resolve, reject) => {
+      const refuse = (error: NodeJS.ErrnoException) => reject(listenError(ip, port, error));
+      this.#net.once('error', refuse);
+      this.#net.listen({ host: ip, port, backlog: 1024 }, () => {
+        this.#net.off('error', refuse);
+        resolve();
+      });
+    });
+    this.#net.on('error', (error) => this.#log('error', { problem: error.message }, 'accepting a connection failed'));
+    const address = this.#net.address();
+    return { ip, port: typeof address === 'object' && address ? address.port : port, kind };
+  }
+
+  /** Accepts nothing any more; existing sessions live on. */
+  stop(): void {
+    this.#net.close();
+  }
+
+  #accepted(socket: Socket): void {
+    const { gate, stats } = this.#options;
+    const key = endpointOf(socket);
+    stats.add('connectionsAccepted');
+    // A connection may end while it waits for its handshake; its error belongs to nobody else.
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      gate.leave(key);
+      // TLS tells of the same end within this turn.
+      setImmediate(() => this.#evicted.delete(key));
+    });
+    gate.enter(key, {
+      admit: () => this.#tls.emit('connection', socket),
+      evict: () => {
+        this.#evicted.add(key);
+        this.#count('too-many-handshakes', socket);
+        socket.destroy();
+      },
+    });
+  }
+
+  #secured(socket: TLSSocket): void {
+    this.#options.gate.leave(endpointOf(socket));
+    this.#options.onSession(socket);
+  }
+
+  #refused(error: Error, socket: TLSSocket): void {
+    if (!this.#evicted.has(endpointOf(socket))) {
+      this.#count(classifyServerTlsError(error, socket), socket, tlsFailureCodes(error, socket));
+    }
+    socket.destroy();
+  }
+
+  #count(failure: TlsFailure, socket: Socket, codes: { code?: string; verification?: string } = {}): void {
+    const { setup } = this.#options;
+    this.#options.stats.add('tlsFailures', TLS_FAILURES.indexOf(failure));
+    this.#log(
+      'warn',
+      {
+        remote: socket.remoteAddress ?? '',
+        failure,
+        ...codes,
+        explanation: explainTlsFailure(failure, { kind: setup.kind, ...codes }),
+      },
+      'TLS handshake refused',
+    );
+  }
+
+  #log(level: 'warn' | 'error', fields: Record<string, string | undefined>, message: string): void {
+    this.#options.logger.log(
+      level,
+      { component: 'tls', listener: `${this.#options.setup.ip}:${this.#options.setup.port}`, ...fields },
+      message,
+    );
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Certificates of the tests: one chain per key kind, two agencies, and those that must be refused (expired, of another
+ * chain). Made once per test run with the built package's own PKI and kept in a temporary directory; the TLS libraries
+ * at both ends judge them independently.
+ */
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+export const PROJECT_DIR = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The build under test; another one can be named to test an installed package. */
+export const DIST_DIR = process.env.AMOP_TEST_DIST ?? join(PROJECT_DIR, 'dist');
+
+export const KINDS = ['secp256k1', 'rsa'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** PEM texts, in the names of node:tls. */
+export interface Credentials {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+}
+
+export interface TestPki {
+  /** Holds `<kind>/relay.key`, `relay.crt` and `ca.crt` for a listener. */
+  readonly dir: string;
+  /** Applications of two agencies. */
+  readonly sdkA: Record<Kind, Credentials>;
+  readonly sdkB: Record<Kind, Credentials>;
+  /** Of the right agency, but its time is over. */
+  readonly expired: Record<Kind, Credentials>;
+  /** Of another chain; trusts the relay's all the same. */
+  readonly foreign: Record<Kind, Credentials>;
+}
+
+const LEAVES = ['sdkA', 'sdkB', 'expired', 'foreign'] as const;
+const DAY_MS = 86_400_000;
+const CACHE_PREFIX = 'amop-relay-test-pki-';
+
+/** What the tests use of dist/pki/authority.js. */
+interface Authority {
+  readonly certPem: string;
+}
+interface PkiModule {
+  createChain(request: { kind: Kind; chainName: string; notBefore: Date; notAfter: Date }): Authority;
+  createAgency(chain: Authority, name: string, validity: { notBefore: Date; notAfter: Date }): Authority;
+  createLeaf(
+    agency: Authority,
+    role: 'node' | 'sdk',
+    name: string,
+    validity: { notBefore: Date; notAfter: Date },
+  ): { certPem: string; keyPem: string };
+  listenerCaPem(chain: Authority, agencies: readonly Authority[]): string;
+}
+
+/** The test files of one run are processes of one parent, so its id names the cache. */
+export async function testPki(): Promise<TestPki> {
+  const dir = join(tmpdir(), `${CACHE_PREFIX}${process.ppid}`);
+  const known = await load(dir);
+  if (known !== undefined) return known;
+  await removeStale();
+  const draft = await mkdtemp(join(tmpdir(), `${CACHE_PREFIX}draft-`));
+  await generate(draft);
+  // Another file of this run may have been faster: renaming onto its directory fails, and its files are as good.
+  await rename(draft, dir).catch(() => rm(draft, { recursive: true, force: true }));
+  const made = await load(dir);
+  if (made === undefined) throw new Error(`the test certificates are missing in ${dir}`);
+  return made;
+}
+
+async function generate(dir: string): Promise<void> {
+  const pki = (await import(pathToFileURL(join(DIST_DIR, 'pki/authority.js')).href)) as PkiModule;
+  const now = Date.now();
+  const valid = { notBefore: new Date(now - DAY_MS), notAfter: new Date(now + 30 * DAY_MS) };
+  const over = { notBefore: new Date(now - 3 * DAY_MS), notAfter: new Date(now - DAY_MS) };
+  const always = { notBefore: new Date(now - 4 * DAY_MS), notAfter: new Date(now + 60 * DAY_MS) };
+  for (const kind of KINDS) {
+    const at = join(dir, kind);
+    await mkdir(at, { recursive: true });
+    const chain = pki.createChain({ kind, chainName: 'test-chain', ...always });
+    const agencyA = pki.createAgency(chain, 'agencyA', always);
+    const agencyB = pki.createAgency(chain, 'agencyB', always);
+    const otherChain = pki.createChain({ kind, chainName: 'other-chain', ...always });
+    const otherAgency = pki.createAgency(otherChain, 'otherAgency', always);
+    const relay = pki.createLeaf(agencyA, 'node', 'relay', valid);
+    await writeFile(join(at, 'relay.key'), relay.keyPem, { mode: 0o600 });
+    await writeFile(join(at, 'relay.crt'), relay.certPem);
+    await writeFile(join(at, 'ca.crt'), pki.listenerCaPem(chain, [agencyA, agencyB]));
+    await writeFile(join(at, 'root.crt'), chain.certPem);
+    const leaves = {
+      sdkA: pki.createLeaf(agencyA, 'sdk', 'sdkA', valid),
+      sdkB: pki.createLeaf(agencyB, 'sdk', 'sdkB', valid),
+      expired: pki.createLeaf(agencyA, 'sdk', 'expired', over),
+      foreign: pki.createLeaf(otherAgency, 'sdk', 'foreign', valid),
+    };
+    for (const name of LEAVES) {
+      await writeFile(join(at, `${name}.key`), leaves[name].keyPem, { mode: 0o600 });
+      await writeFile(join(at, `${name}.crt`), leaves[name].certPem);
+    }
+  }
+}
+
+async function load(dir: string): Promise<TestPki | undefined> {
+  const read = (name: string) => readFile(join(dir, name), 'utf8');
+  try {
+    const sets = {} as Record<(typeof LEAVES)[number], Record<Kind, Credentials>>;
+    for (const name of LEAVES) {
+      const byKind = {} as Record<Kind, Credentials>;
+      for (const kind of KINDS) {
+        byKind[kind] = {
+          key: await read(`${kind}/${name}.key`),
+          cert: await read(`${kind}/${name}.crt`),
+          ca: await read(`${kind}/root.crt`),
+        };
+      }
+      sets[name] = byKind;
+    }
+    return { dir, ...sets };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Directories of runs whose process is gone. */
+async function removeStale(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = Number(name.startsWith(CACHE_PREFIX) ? name.slice(CACHE_PREFIX.length) : Number.NaN);
+    if (!Number.isInteger(pid) || isAlive(pid)) continue;
+    await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// Everything runs in forked processes: worker threads would share the address space with the addon under test
+// and hide crashes of one file behind another.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/interop/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 5_000,
+  },
+});
