@@ -7,13 +7,15 @@
 // CXX, MAKE and PYTHON choose the tools.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const EXIT_FAILED = 1;
 const EXIT_TOOLS_MISSING = 3;
+const GENERATED_HEADERS = 'amop-node-headers-';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -104,11 +106,12 @@ function nodeDir() {
   const installed = dirname(dirname(process.execPath));
   const beside = join(installed, 'include', 'node');
   if (existsSync(join(beside, 'node_api.h')) && existsSync(join(beside, 'common.gypi'))) return installed;
-  const generated = join(root, 'build', 'node-headers');
+  const headers = join(packageDir('node-api-headers'), 'include');
+  // Outside the project: gyp does not quote this path, and the project's may hold a space.
+  const generated = mkdtempSync(join(tmpdir(), GENERATED_HEADERS));
+  process.on('exit', () => rmSync(generated, { recursive: true, force: true }));
   const include = join(generated, 'include', 'node');
-  rmSync(generated, { recursive: true, force: true });
-  mkdirSync(include, { recursive: true });
-  cpSync(join(packageDir('node-api-headers'), 'include'), include, { recursive: true });
+  cpSync(headers, include, { recursive: true });
   cpSync(join(root, 'native', 'node-headers', 'common.gypi'), join(include, 'common.gypi'));
   // node-gyp starts its own config.gypi from this one; ours has nothing to add.
   writeFileSync(join(include, 'config.gypi'), '{ "target_defaults": {}, "variables": {} }\n');
@@ -124,7 +127,6 @@ function cleanEnvironment(tools) {
 function build(tools, addonApiDir, verbose) {
   const nodeGyp = join(packageDir('node-gyp'), 'bin', 'node-gyp.js');
   const nodedir = nodeDir();
-  // configure + build instead of rebuild: rebuild would delete the generated headers under build/.
   const shared = [`--nodedir=${nodedir}`, `--python=${tools.python}`, '--release'];
   const steps = [
     // gyp takes a variable that ends in _dir as relative to the file that holds it, which is build/config.gypi.
@@ -157,11 +159,12 @@ if (!force && upToDate(digest)) {
   console.log('native addon: up to date');
 } else {
   const tools = findTools();
-  // Gone first: a build that dies half-way must not look finished.
-  rmSync(stamp, { force: true });
+  // All of it gone first: make decides by times, which lie after a checkout; a build that dies half-way must not look finished;
+  // and a process that has the old binary mapped keeps its own copy.
+  rmSync(dirname(output), { recursive: true, force: true });
   const nodedir = build(tools, addonApiDir, process.argv.includes('--verbose'));
   if (!existsSync(output)) fail(EXIT_FAILED, `native addon: node-gyp left no ${relative(root, output)}`);
   writeFileSync(stamp, digest);
-  const from = nodedir.startsWith(join(root, 'build')) ? 'node-api-headers' : nodedir;
+  const from = basename(nodedir).startsWith(GENERATED_HEADERS) ? 'node-api-headers' : nodedir;
   console.log(`native addon: built in ${((performance.now() - startedMs) / 1000).toFixed(1)} s (headers: ${from})`);
 }

@@ -47,7 +47,6 @@ export const REFUSALS = [
   'rpc', // 0x12 that is no JSON-RPC request
   'unknown-type',
   'unmatched-response', // 0x31 without a pending request
-  'pending-max', // too many requests without an answer
 ] as const;
 
 export type Refusal = (typeof REFUSALS)[number];

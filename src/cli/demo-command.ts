@@ -11,6 +11,7 @@ import { parsePortBase } from './arguments.js';
 import { answerGreetings, sendFirstMessage, TOPIC } from './demo/conversation.js';
 import { type DemoConfig, formatDemoConfig } from './demo/demo-config.js';
 import { formatFirstMessage, formatGuide, fromHere, type Place } from './demo/guide.js';
+import { underNpm, watchNpm } from './demo/npm-watch.js';
 import { findUnavailablePort } from './demo/ports.js';
 import { type ReadyLine, type RelayProcess, startRelayProcess } from './demo/relay-process.js';
 import { ExitCode } from './exit-codes.js';
@@ -24,9 +25,6 @@ const PORT_BASE_STEP = 1_000;
 
 /** Ctrl-C in a terminal reaches the relay too, which may be gone before we see our own signal. */
 const SIGNAL_GRACE_MS = 300;
-
-/** How often a demonstration under npm looks whether npm is still there. */
-const PARENT_CHECK_MS = 500;
 
 interface DemoOptions {
   readonly directory: string;
@@ -140,12 +138,7 @@ async function requirePorts(ports: Ports): Promise<void> {
 function stopRequest(): Promise<string> {
   return new Promise((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(signal));
-    if (!underNpm()) return;
-    // npm cannot tell its children that it was killed.
-    const parent = process.ppid;
-    setInterval(() => {
-      if (process.ppid !== parent) done('npm is gone');
-    }, PARENT_CHECK_MS).unref();
+    if (underNpm()) watchNpm(() => done('npm is gone'));
   });
 }
 
@@ -154,8 +147,4 @@ async function whenRelayDied(words: string, stop: Promise<string>): Promise<stri
   const why = await Promise.race([stop, grace]);
   if (why !== undefined) return why;
   throw new RelayError('shard-failed', `the relay died: ${words}`);
-}
-
-function underNpm(): boolean {
-  return process.env.npm_lifecycle_event === 'start';
 }

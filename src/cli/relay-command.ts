@@ -36,10 +36,13 @@ async function relay(options: RelayOptions): Promise<number> {
     import('../control/relay.js'),
   ]);
   const loaded = loadConfigFile(options.config);
-  if (!loaded.ok) throw new RelayError('config-invalid', formatProblems(loaded.problems));
+  if (!loaded.ok) throw new RelayError('config-invalid', formatProblems(loaded.problems, options.config));
   const { config } = loaded;
   const logger = createLogger({ level: config.log.level, format: config.log.format });
   exitOnUncaught(logger);
+  for (const warning of loaded.warnings) {
+    logger.log('warn', { component: 'config', ...warning }, 'configuration warning');
+  }
 
   // Before the start, so that a signal within it is not lost.
   const stop = stopRequest(options, logger);

@@ -22,7 +22,8 @@ export function reportFailure(error: unknown, json = false): number {
     const trace = error.seq === undefined ? '' : ` [seq ${error.seq}]`;
     note(`amop: ${printable(error.message)}${hint === undefined ? '' : `; ${hint}`}${printable(trace)}`);
   } else if (error instanceof RelayError) {
-    note(`amop: ${error.message}`);
+    // Lines about a file start with its name, so that editors and terminals can jump to the place.
+    note(error.code === 'config-invalid' ? error.message : `amop: ${error.message}`);
   } else {
     note(`amop: ${errorText(error)}`);
     if (process.env.AMOP_DEBUG !== undefined && error instanceof Error) note(error.stack ?? '');

@@ -98,7 +98,7 @@ function unwrap(outer: z.core.$ZodType): Unwrapped {
   const own = (outer as z.ZodType).meta();
   for (;;) {
     const def = (schema as z.core.$ZodTypes)._zod.def;
-    if (def.type === 'default') defaultValue = def.defaultValue;
+    if (def.type === 'default' || def.type === 'prefault') defaultValue = def.defaultValue;
     else if (def.type === 'optional') optional = true;
     else break;
     schema = def.innerType;

@@ -64,14 +64,18 @@ function unknownKeyText(key: string, table: readonly PropertyKey[]): string {
   return `unknown key; known here: ${known.join(', ')}`;
 }
 
-/** The nearest candidate if it is near enough to be a slip: two edits, or a third of a long name. */
+/** The candidate that was probably meant: one begins with the other, or few edits lie between them. */
 function nearest(word: string, candidates: readonly string[]): string | undefined {
-  if (candidates.length === 0) return undefined;
+  const begun = candidates.find((one) => Math.min(one.length, word.length) >= 4 && begins(one, word));
+  if (begun !== undefined || candidates.length === 0) return begun;
   const candidate = closest(word, candidates);
-  const editsMax = Math.max(2, Math.floor(candidate.length / 3));
-  // Four letters that differ in two are another word, not a slip.
-  const allowed = candidate.length <= 4 ? 1 : editsMax;
-  return distance(word, candidate) <= allowed ? candidate : undefined;
+  // A slip is two edits, or a third of a long name; four letters that differ in two are another word.
+  const editsMax = candidate.length <= 4 ? 1 : Math.max(2, Math.floor(candidate.length / 3));
+  return distance(word, candidate) <= editsMax ? candidate : undefined;
+}
+
+function begins(a: string, b: string): boolean {
+  return a.startsWith(b) || b.startsWith(a);
 }
 
 /** A value as it may stand in a message: short, one line. */

@@ -53,7 +53,11 @@ export function parseConfig(text: string, baseDirectory: string): ConfigResult {
   const findings = crossChecks(lookup, listeners);
   problems.push(...findings.problems);
   if (!parsed.success || problems.length > 0) return { ok: false, problems: inFileOrder(problems.map(place)) };
-  return { ok: true, config: withAbsolutePaths(parsed.data, baseDirectory), warnings: findings.warnings.map(place) };
+  return {
+    ok: true,
+    config: withAbsolutePaths(parsed.data, baseDirectory),
+    warnings: inFileOrder(findings.warnings.map(place)),
+  };
 }
 
 /** Every section is optional: a missing one is an empty one. */
@@ -63,8 +67,8 @@ function withSections(raw: Record<string, unknown>): Record<string, unknown> {
 }
 
 /**
- * What the cross checks may look at: values of the file and defaults. The schema returns no data when anything is
- * wrong, so each wrong key is taken out and the rest parsed once more: what remains is right by itself.
+ * What the cross checks may look at: values of the file and defaults, without those that are wrong by themselves. The
+ * schema returns no data when anything is wrong, hence this second way to the values.
  */
 function effectiveValues(
   raw: Record<string, unknown>,

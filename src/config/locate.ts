@@ -4,7 +4,7 @@
  */
 import { formatPath } from './problem.js';
 
-const BARE = String.raw`[A-Za-z0-9_-]+`;
+const BARE = '[A-Za-z0-9_-]+';
 const DOTTED = String.raw`${BARE}(?:\s*\.\s*${BARE})*`;
 const HEADER = new RegExp(String.raw`^\s*(\[\[?)\s*(${DOTTED})\s*\]`);
 const ASSIGNMENT = new RegExp(String.raw`^\s*(${DOTTED})\s*=`);

@@ -30,9 +30,6 @@ const INBOUND_BYTES_MIN = CHANNEL_FRAME_BYTES_MAX + PENDING_OVERHEAD_BYTES;
 
 const port = () => z.int().min(0).max(65_535);
 
-const ip = () =>
-  z.string().refine((value) => isIP(value) !== 0, { error: 'is no IP address; host names are not accepted here' });
-
 const filePath = () =>
   z
     .string()
@@ -44,6 +41,11 @@ const judged = (problemsOf: (value: string) => string[]) =>
   z.string().superRefine((value, context) => {
     for (const message of problemsOf(value)) context.addIssue({ code: 'custom', message });
   });
+
+const ip = () =>
+  judged((value) =>
+    isIP(value) === 0 ? [`${JSON.stringify(value)} is no IP address; host names are not accepted here`] : [],
+  );
 
 const limit = (name: keyof typeof DEFAULT_LIMITS, min: number, max: number, description: string) =>
   z.int().min(min).max(max).default(DEFAULT_LIMITS[name]).meta({ description });
@@ -125,7 +127,7 @@ export const configSchema = z.strictObject({
         .array(listener)
         .min(1)
         .max(LISTENERS_MAX)
-        .default([])
+        .prefault([])
         .meta({
           description:
             'One channel port. A listener has certificates of one kind, secp256k1 or RSA; ' +

@@ -21,12 +21,15 @@ export interface Filter {
 class Member {
   readonly endpoint: Endpoint;
   readonly weight: number;
+  /** Stamp of the subscription, see `TopicTable.changes`. */
+  readonly since: number;
   left: number;
   index: number;
 
-  constructor(endpoint: Endpoint, weight: number, index: number) {
+  constructor(endpoint: Endpoint, weight: number, since: number, index: number) {
     this.endpoint = endpoint;
     this.weight = weight;
+    this.since = since;
     this.left = weight;
     this.index = index;
   }
@@ -46,9 +49,9 @@ export class FairRound {
   }
 
   /** Adds a member that takes part in the current round; returns false if it is a member already. */
-  add(endpoint: Endpoint, weight = 1): boolean {
+  add(endpoint: Endpoint, weight = 1, since = 0): boolean {
     if (this.#byId.has(endpoint.id)) return false;
-    const member = new Member(endpoint, weight, this.#members.length);
+    const member = new Member(endpoint, weight, since, this.#members.length);
     this.#members.push(member);
     this.#byId.set(endpoint.id, member);
     return true;
@@ -80,8 +83,8 @@ export class FairRound {
   }
 
   /** Every member, in no particular order; the set must not be changed meanwhile. */
-  forEach(visit: (endpoint: Endpoint) => void): void {
-    for (let at = 0; at < this.#members.length; at++) visit(this.#members[at].endpoint);
+  forEach(visit: (endpoint: Endpoint, since: number) => void): void {
+    for (let at = 0; at < this.#members.length; at++) visit(this.#members[at].endpoint, this.#members[at].since);
   }
 
   #startRound(filter: Filter): Member | undefined {

@@ -10,7 +10,7 @@ import { RESULT_OFFSET } from '../wire/channel/frame.js';
 import type { Endpoint } from './endpoint.js';
 import type { Filter } from './fair-round.js';
 import { Counted, type PendingRequest, PendingRequests } from './pending-requests.js';
-import type { SeenCache } from './seen-cache.js';
+import type { SeenCache, SeenMessage } from './seen-cache.js';
 import type { TopicTable } from './topic-table.js';
 
 export interface RouterLimits {
@@ -90,20 +90,29 @@ export class Router implements Filter {
   }
 
   /**
-   * Delivers a well-formed 0x35 to every subscriber but its sender, once.
-   * @returns copies delivered, or -1 for a later copy of a message already delivered
+   * Delivers a well-formed 0x35 to every subscriber but its sender, once per session.
+   * @returns copies delivered, or -1 for a later copy of the message that nobody needed
    */
   multicast(sender: Endpoint, frame: Buffer, topicId: number, nowMs: number, onDropped: () => void): number {
     const topic = topicId < 0 ? undefined : this.#topics.topic(topicId);
     if (!topic) return 0;
-    if (!this.#seen.first(frame, nowMs)) return -1;
+    const seen = this.#seen.note(frame, sender.id, this.#topics.changes, nowMs);
+    // Nobody subscribed anywhere since the last copy: the usual case, decided without looking at the subscribers.
+    if (seen && seen.changes === this.#topics.changes) {
+      addSender(seen, sender);
+      return -1;
+    }
     let copies = 0;
-    topic.subscribers.forEach((endpoint) => {
+    topic.subscribers.forEach((endpoint, since) => {
       if (endpoint === sender) return;
+      if (seen && (since <= seen.changes || seen.senders.includes(endpoint.id))) return;
       if (endpoint.deliver(frame)) copies++;
       else onDropped();
     });
-    return copies;
+    if (!seen) return copies;
+    seen.changes = this.#topics.changes;
+    addSender(seen, sender);
+    return copies === 0 ? -1 : copies;
   }
 
   /** A session's 0x31. Returns false when no push to it waits for this sequence. */
@@ -199,6 +208,13 @@ export class Router implements Filter {
     requester.answerFailure(frame, 100, reason);
     this.#observer.failed(requester, frame, 100, reason, 0);
   }
+}
+
+/** More connections than this of one application are not excluded from each other's copies. */
+const SENDERS_MAX = 64;
+
+function addSender(seen: SeenMessage, sender: Endpoint): void {
+  if (seen.senders.length < SENDERS_MAX && !seen.senders.includes(sender.id)) seen.senders.push(sender.id);
 }
 
 /** The first of 102, 104, 101, 103, 100 that was counted (decisions §2). */

@@ -1,15 +1,23 @@
 /**
  * Multicast messages that were already delivered.
  *
- * An SDK with several connections sends one multicast over each of them with the same sequence and body; a later copy
- * delivers nothing. A message goes to the sessions that subscribe when its first copy arrives. Copies are the same when
- * sequence, result and body (which holds the topic) have the same SHA-256, for `ttlMs`.
+ * An SDK with several connections sends one multicast over each of them with the same sequence and body. A later copy goes
+ * only to sessions that subscribed after the copy before it, and to none that sent one. Copies are the same when sequence,
+ * result and body (which holds the topic) have the same SHA-256, for `ttlMs`.
  */
 import { hash } from 'node:crypto';
 import { SEQ_OFFSET } from '../wire/channel/frame.js';
 
+export interface SeenMessage {
+  /** Sessions that sent a copy, by id. */
+  readonly senders: number[];
+  /** `TopicTable.changes` at the last copy: who subscribed later has had none. */
+  changes: number;
+  readonly untilMs: number;
+}
+
 export class SeenCache {
-  readonly #until = new Map<string, number>();
+  readonly #seen = new Map<string, SeenMessage>();
   readonly #entriesMax: number;
   readonly #ttlMs: number;
 
@@ -19,31 +27,34 @@ export class SeenCache {
   }
 
   get size(): number {
-    return this.#until.size;
+    return this.#seen.size;
   }
 
-  /** Remembers the multicast `frame`; returns true when it is the first copy. */
-  first(frame: Buffer, nowMs: number): boolean {
+  /**
+   * Looks the multicast `frame` up, and remembers it when it is the first copy.
+   * @returns what is known of earlier copies, or undefined for the first one
+   */
+  note(frame: Buffer, sender: number, changes: number, nowMs: number): SeenMessage | undefined {
     const key = hash('sha256', frame.subarray(SEQ_OFFSET), 'base64');
-    const until = this.#until.get(key);
-    if (until !== undefined && until > nowMs) return false;
-    if (until !== undefined) this.#until.delete(key);
-    else if (this.#until.size >= this.#entriesMax) this.#forgetOldest();
-    this.#until.set(key, nowMs + this.#ttlMs);
-    return true;
+    const seen = this.#seen.get(key);
+    if (seen && seen.untilMs > nowMs) return seen;
+    if (seen) this.#seen.delete(key);
+    else if (this.#seen.size >= this.#entriesMax) this.#forgetOldest();
+    this.#seen.set(key, { senders: [sender], changes, untilMs: nowMs + this.#ttlMs });
+    return undefined;
   }
 
   /** Forgets what is older than the time to live. Insertion order is time order. */
   expire(nowMs: number): void {
-    for (const [key, until] of this.#until) {
-      if (until > nowMs) return;
-      this.#until.delete(key);
+    for (const [key, seen] of this.#seen) {
+      if (seen.untilMs > nowMs) return;
+      this.#seen.delete(key);
     }
   }
 
   #forgetOldest(): void {
-    for (const key of this.#until.keys()) {
-      this.#until.delete(key);
+    for (const key of this.#seen.keys()) {
+      this.#seen.delete(key);
       return;
     }
   }

@@ -5,6 +5,7 @@
  * reused; whoever holds rows of a scan must scan again after `replace` or `remove` (the shard does).
  */
 import type { TopicInterner } from '../addon/types.js';
+import { TOPICS_PER_SESSION_MAX } from '../base/limits.js';
 import type { Endpoint } from './endpoint.js';
 import { FairRound } from './fair-round.js';
 
@@ -27,6 +28,9 @@ export interface SubscriptionChange {
   readonly removed: readonly string[];
 }
 
+/** A stamp before that of any message. */
+const OLDEST = 0;
+
 const NO_CHANGE: SubscriptionChange = { added: [], removed: [] };
 
 export class TopicTable {
@@ -34,8 +38,11 @@ export class TopicTable {
   readonly #byName = new Map<string, Topic>();
   readonly #freeIds: number[] = [];
   readonly #bySession = new Map<number, Set<Topic>>();
+  /** Topics that sessions have left. */
+  readonly #left = new Map<number, Set<string>>();
   readonly #interner: TopicInterner;
   #subscriptions = 0;
+  #changes = 0;
 
   constructor(interner: TopicInterner) {
     this.#interner = interner;
@@ -44,6 +51,11 @@ export class TopicTable {
   /** Subscriptions (session, topic) held. */
   get subscriptions(): number {
     return this.#subscriptions;
+  }
+
+  /** Grows with every new subscription, which is stamped with it: tells who subscribed after a message was delivered. */
+  get changes(): number {
+    return this.#changes;
   }
 
   get size(): number {
@@ -65,12 +77,13 @@ export class TopicTable {
       held?.delete(topic);
       this.#drop(session, topic);
       removed.push(topic.name);
+      this.#remember(session, topic.name);
     }
     const own = held ?? new Set<Topic>();
     const added: string[] = [];
     for (const name of wanted) {
       const topic = this.#byName.get(name) ?? this.#create(name);
-      topic.subscribers.add(session);
+      topic.subscribers.add(session, 1, this.#stamp(session, name));
       own.add(topic);
       this.#subscriptions++;
       added.push(name);
@@ -82,7 +95,24 @@ export class TopicTable {
 
   /** Drops every subscription of a session that ended. */
   remove(session: Endpoint): SubscriptionChange {
-    return this.replace(session, []);
+    const change = this.replace(session, []);
+    this.#left.delete(session.id);
+    return change;
+  }
+
+  /**
+   * A session that comes back to a topic gets an old stamp: it may have had the messages of that time, and must not get
+   * a later copy of one of them.
+   */
+  #stamp(session: Endpoint, name: string): number {
+    return this.#left.get(session.id)?.delete(name) ? OLDEST : ++this.#changes;
+  }
+
+  #remember(session: Endpoint, name: string): void {
+    const left = this.#left.get(session.id) ?? new Set<string>();
+    this.#left.set(session.id, left);
+    if (left.size >= TOPICS_PER_SESSION_MAX) left.clear();
+    left.add(name);
   }
 
   #create(name: string): Topic {

@@ -17,10 +17,18 @@ import { encodeReasonBody } from '../wire/channel/reason-body.js';
 import { handleFrame } from './channel-protocol.js';
 import type { ShardContext } from './context.js';
 
+const TYPE_LOW_BYTE = 5;
 const MINUTE_MS = 60_000;
 /** How long a closing connection may take to accept its last bytes. */
 const LINGER_MS = 1_000;
 const READ_BOUNDS = { frameBytesMin: CHANNEL_HEADER_BYTES, frameBytesMax: CHANNEL_FRAME_BYTES_MAX };
+
+/**
+ * Clients on OpenSSL that verify late, Node.js among them, complete the handshake and leave without an alert when they do not
+ * accept our certificate.
+ */
+const SILENT_HINT =
+  'the connection ended before its first frame: the client may not trust the CA of this listener, or it only checked the port';
 
 /** Who is at the other end, from its certificate. */
 export interface SessionIdentity {
@@ -52,6 +60,7 @@ export class Session implements Endpoint, FrameHandler, FrameWriterOwner {
   readonly #socket: TLSSocket;
   readonly #reader: FrameReader;
   readonly #account: InboundAccount;
+  #silent = true;
   #activeMs: number;
   #progressMs: number;
   #paused = false;
@@ -95,6 +104,8 @@ export class Session implements Endpoint, FrameHandler, FrameWriterOwner {
     if (this.closed) return false;
     const queued = this.writer.queuedBytes;
     if (queued > 0 && queued + frame.length > limits.sessionQueueBytesMax) return false;
+    // A request can go to somebody quicker, a multicast copy cannot: half a queue makes a slow consumer for unicast.
+    if (frame[TYPE_LOW_BYTE] === MessageType.unicast && queued > limits.sessionQueueBytesMax / 2) return false;
     if (this.writer.queuedFrames >= limits.sessionQueueFramesMax) return false;
     this.send(frame);
     return true;
@@ -163,6 +174,7 @@ export class Session implements Endpoint, FrameHandler, FrameWriterOwner {
   // ---- input
 
   onFrame(frame: Buffer, type: number, result: number, topic: number, topicBytes: number): boolean {
+    this.#silent = false;
     const { stats } = this.#context;
     const kind = frameKindIndex(type);
     stats.add('framesReceived', kind);
@@ -261,7 +273,13 @@ export class Session implements Endpoint, FrameHandler, FrameWriterOwner {
     context.stats.add('connectionsClosed', CLOSE_REASONS.indexOf(reason));
     context.logger.log(
       reason === 'client-closed' ? 'info' : 'warn',
-      { component: 'channel', session: this.label, remote: this.identity.remote, reason },
+      {
+        component: 'channel',
+        session: this.label,
+        remote: this.identity.remote,
+        reason,
+        hint: this.#silent && reason !== 'draining' ? SILENT_HINT : undefined,
+      },
       'session closed',
     );
     context.sessionEnded(this);

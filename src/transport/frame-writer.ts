@@ -104,19 +104,19 @@ export class FrameWriter {
 
   #joinSmall(first: Buffer): Buffer {
     let bytes = 0;
-    let end = this.#head;
-    while (end < this.#frames.length && bytes + this.#frames[end].length <= WRITE_SLICE_BYTES_MAX) {
-      bytes += this.#frames[end].length;
-      end++;
+    let count = 0;
+    for (let at = this.#head; at < this.#frames.length; at++, count++) {
+      if (bytes + this.#frames[at].length > WRITE_SLICE_BYTES_MAX) break;
+      bytes += this.#frames[at].length;
     }
-    if (end - this.#head === 1) {
+    if (count === 1) {
       this.#shift();
       return first;
     }
     const joined = Buffer.allocUnsafe(bytes);
-    let at = 0;
-    while (this.#head < end) {
-      at += this.#frames[this.#head].copy(joined, at);
+    for (let filled = 0; count > 0; count--) {
+      filled += this.#frames[this.#head].copy(joined, filled);
+      // Moves #head, to the front of the array when it empties or compacts.
       this.#shift();
     }
     return joined;

@@ -73,9 +73,9 @@ export async function testPki(): Promise<TestPki> {
 async function generate(dir: string): Promise<void> {
   const pki = (await import(pathToFileURL(join(DIST_DIR, 'pki/authority.js')).href)) as PkiModule;
   const now = Date.now();
-  const valid = { notBefore: new Date(now - DAY_MS), notAfter: new Date(now + 30 * DAY_MS) };
+  const valid = { notBefore: new Date(now - DAY_MS), notAfter: new Date(now + 300 * DAY_MS) };
   const over = { notBefore: new Date(now - 3 * DAY_MS), notAfter: new Date(now - DAY_MS) };
-  const always = { notBefore: new Date(now - 4 * DAY_MS), notAfter: new Date(now + 60 * DAY_MS) };
+  const always = { notBefore: new Date(now - 4 * DAY_MS), notAfter: new Date(now + 600 * DAY_MS) };
   for (const kind of KINDS) {
     const at = join(dir, kind);
     await mkdir(at, { recursive: true });

@@ -101,7 +101,7 @@ export class RelayProcess {
       return relay;
     } catch (error) {
       relay.stopping = true; // its end is part of this error
-      await relay.cleanUp();
+      await relay.cleanUp().catch(() => {});
       throw error;
     }
   }
@@ -194,20 +194,25 @@ export class RelayProcess {
       throw new Error(`after SIGTERM the relay ended with ${signal ?? code}:\n${this.output.slice(-4_000)}`);
   }
 
-  /** Ends everything; throws when the relay had already died by itself. */
+  /** Ends everything; throws when the relay had died by itself, was no longer healthy or had logged an error of its own. */
   async cleanUp(): Promise<void> {
-    const diedAlone = this.exited !== undefined && !this.stopping;
+    const illness = await this.illness();
     for (const client of this.clients) client.destroy();
     if (this.exited === undefined) {
       this.signal('SIGKILL');
       await this.waitForExit();
     }
     await rm(this.dir, { recursive: true, force: true });
-    if (diedAlone) {
-      throw new Error(
-        `the relay died by itself with ${this.exited?.signal ?? this.exited?.code}:\n${this.output.slice(-4_000)}`,
-      );
-    }
+    if (illness !== undefined) throw new Error(`${illness}:\n${this.output.slice(-4_000)}`);
+  }
+
+  private async illness(): Promise<string | undefined> {
+    const error = this.logs.find(({ level }) => level === 'error' || level === 50);
+    if (error !== undefined) return `the relay logged an error, "${error.msg}"`;
+    if (this.stopping) return undefined;
+    if (this.exited !== undefined) return `the relay died by itself with ${this.exited.signal ?? this.exited.code}`;
+    const health = await this.http('/healthz').catch((failure: Error) => ({ status: failure.message }));
+    return health.status === 200 ? undefined : `/healthz of the relay said ${health.status}`;
   }
 }
 

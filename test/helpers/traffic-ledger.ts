@@ -27,31 +27,40 @@ export function readStamp(body: Buffer): Stamp {
 
 /** What one receiver got, in order. */
 export class Inbox {
-  readonly name: string;
   readonly problems: string[] = [];
   /** Send times of the unicasts it got. */
   readonly unicastSentAtMs: number[] = [];
+  private readonly own: number;
+  private readonly ordered: boolean;
   private readonly multicasts = new Set<string>();
   private readonly lastNumber = new Map<number, number>();
 
-  constructor(name: string) {
-    this.name = name;
+  /** `ordered` when no message can come to this receiver after another one let it fall: only then is there an order. */
+  constructor(own: number, ordered: boolean) {
+    this.own = own;
+    this.ordered = ordered;
   }
 
   unicast(stamp: Stamp): void {
+    this.checkOwn(stamp);
     this.unicastSentAtMs.push(stamp.sentAtMs);
-    this.checkOrder(stamp);
+    if (this.ordered) this.checkOrder(stamp);
   }
 
   multicast(stamp: Stamp): void {
+    this.checkOwn(stamp);
     const key = `${stamp.sender}/${stamp.number}`;
     if (this.multicasts.has(key)) this.problems.push(`multicast ${key} came twice`);
     this.multicasts.add(key);
-    this.checkOrder(stamp);
+    if (this.ordered) this.checkOrder(stamp);
   }
 
   has(sender: number, number: number): boolean {
     return this.multicasts.has(`${sender}/${number}`);
+  }
+
+  private checkOwn({ sender, number }: Stamp): void {
+    if (sender === this.own) this.problems.push(`received its own message ${number}`);
   }
 
   private checkOrder({ sender, number }: Stamp): void {
@@ -64,12 +73,12 @@ export class Inbox {
 /** What one sending session asked and was told. */
 export class Outbox {
   readonly sender: number;
-  readonly codes = new Map<number, number>();
   readonly problems: string[] = [];
-  /** Numbers of acknowledged multicasts. */
-  readonly acknowledged: number[] = [];
+  /** Codes that requests got, by topic. */
+  readonly codes = new Map<string, Set<number>>();
   private next = 0;
-  private readonly open = new Map<string, { kind: 'request' | 'multicast'; number: number; body: Buffer }>();
+  private readonly open = new Map<string, { kind: 'request' | 'multicast'; topic: string; body: Buffer }>();
+  private readonly acknowledgedByTopic = new Map<string, number[]>();
   private readonly answered = new Set<string>();
 
   constructor(sender: number) {
@@ -80,8 +89,13 @@ export class Outbox {
     return { sender: this.sender, number: this.next++, sentAtMs: performance.now() };
   }
 
-  sent(seq: string, kind: 'request' | 'multicast', body: Buffer): void {
-    this.open.set(seq, { kind, number: readStamp(body).number, body });
+  sent(seq: string, kind: 'request' | 'multicast', topic: string, body: Buffer): void {
+    this.open.set(seq, { kind, topic, body });
+  }
+
+  /** Numbers of the acknowledged multicasts on a topic. */
+  acknowledged(topic: string): readonly number[] {
+    return this.acknowledgedByTopic.get(topic) ?? [];
   }
 
   /** A 0x31: exactly one for each frame sent, and a positive one carries what was sent. */
@@ -95,18 +109,22 @@ export class Outbox {
     this.answered.add(seq);
     if (result === 0 && !body.equals(sent.body)) this.problems.push(`the answer to ${seq} is another request's`);
     if (result !== 0 && body.length > 0) this.problems.push(`the answer ${result} to ${seq} has a body`);
-    if (sent.kind === 'request') this.codes.set(result, (this.codes.get(result) ?? 0) + 1);
-    else if (result === 0) this.acknowledged.push(sent.number);
+    if (sent.kind === 'request') entry(this.codes, sent.topic, () => new Set()).add(result);
+    else if (result === 0) entry(this.acknowledgedByTopic, sent.topic, () => []).push(readStamp(sent.body).number);
     else this.problems.push(`multicast ${seq} was answered ${result}`);
   }
 
   get unanswered(): number {
     return this.open.size;
   }
+}
 
-  get answeredCount(): number {
-    return this.answered.size;
-  }
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 /**

@@ -75,7 +75,7 @@ describe('memory', () => {
       15_000,
     );
     const startMs = performance.now();
-    for (let n = 0; n < 20; n++) expect((await sender.request('work', `${n}`)).result).toBe(0);
+    for (let n = 0; n < 20; n++) expect((await sender.request('work', Buffer.alloc(200_000, n))).result).toBe(0);
     expect(performance.now() - startMs, 'nobody waited for the slow one').toBeLessThan(2_500);
     expect(quick.framesOf(TYPE.unicast)).toHaveLength(20);
     slow.destroy();
@@ -105,7 +105,7 @@ describe('memory', () => {
 
   it('keeps serving when many senders stop inside large frames', async () => {
     const relay = await startRelay({
-      limits: { inbound_bytes_max: 128 * MIB, session_inbound_bytes_max: 104_857_584, slow_consumer_timeout_ms: 1_500 },
+      limits: { inbound_bytes_max: 128 * MIB, session_inbound_bytes_max: 110_000_000, slow_consumer_timeout_ms: 1_500 },
     });
     const subscriber = await relay.subscriber(['alive']);
     subscriber.answerWithEcho();
@@ -147,7 +147,7 @@ describe('memory', () => {
     expect(codes).toHaveLength(150);
     expect(codes.filter((code) => code === 102)).toHaveLength(100);
     expect(silent.framesOf(TYPE.unicast)).toHaveLength(100);
-    expect((await relay.metrics()).value('amop_input_refused_total', { reason: 'pending-max' })).toBe(50);
+    expect((await relay.metrics()).value('amop_request_failures_total', { reason: 'pending-max' })).toBe(50);
   });
 });
 

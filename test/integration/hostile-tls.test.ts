@@ -1,7 +1,7 @@
 /** Connections that must not become sessions (decisions §6): each refused, counted, explained, and the relay serves on. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../helpers/deadline.js';
-import { RawTcp } from '../helpers/raw-tcp.js';
+import { ALERT_UNKNOWN_CA, alertAfterServerHello, RawTcp } from '../helpers/raw-tcp.js';
 import { type ConnectOptions, type RelayProcess, startRelay, useRelay } from '../helpers/relay-process.js';
 
 /** Tries to become a session. A refusal may come within the handshake or, for a certificate, right after it. */
@@ -66,11 +66,19 @@ describe('TLS', () => {
       });
 
       it('explains a client that does not know the relay’s CA', async () => {
-        const stranger = () => ({
-          kind,
-          credentials: { ...relay().pki.sdkA[kind], ca: relay().pki.foreign[kind].cert },
-        });
-        await expectFailure('client-refused-our-certificate', refused(stranger), /CA|ca_cert|listener|certificate/);
+        // Libraries that verify within the handshake, Java's and Python's, end it with this alert.
+        await expectFailure(
+          'client-refused-our-certificate',
+          () => alertAfterServerHello(relay().ports[kind], relay().pki.sdkA[kind], ALERT_UNKNOWN_CA),
+          /CA|ca_cert|listener/,
+        );
+      });
+
+      it('survives a client that verifies after the handshake, as node:tls does, and leaves', async () => {
+        const foreignCa = relay().pki.foreign[kind].cert;
+        expect(await outcome(relay(), { kind, credentials: { ...relay().pki.sdkA[kind], ca: foreignCa } })).toBe(
+          'refused',
+        );
       });
 
       it('refuses a client that offers TLS 1.3 only', async () => {

@@ -21,6 +21,8 @@ inline bool Check(bool ok, const char* what, const char* file, int line) {
 
 inline int FinishTests(const char* name) {
   std::printf("%s: %d passed, %d failed\n", name, g_passed, g_failed);
+  // Before the leak check at exit, which may end the process without it.
+  std::fflush(stdout);
   return g_failed == 0 ? 0 : 1;
 }
 

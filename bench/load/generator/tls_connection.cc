@@ -34,9 +34,17 @@ std::string sslErrorText() {
   return reason == nullptr ? "TLS error " + std::to_string(code) : reason;
 }
 
+void requireReadable(const char* option, const std::string& path) {
+  if (::access(path.c_str(), R_OK) != 0) throw ConnectError(std::string(option) + " " + path + ": " + errnoText());
+}
+
 }  // namespace
 
 SslContext createSslContext(const Options& options) {
+  // OpenSSL reports a missing file only as a bare system error.
+  requireReadable("--ca", options.ca);
+  requireReadable("--cert", options.cert);
+  requireReadable("--key", options.key);
   SslContext context(SSL_CTX_new(TLS_client_method()));
   if (!context) throw ConnectError("OpenSSL cannot make a context: " + sslErrorText());
   SSL_CTX* const raw = context.get();
@@ -57,7 +65,7 @@ SslContext createSslContext(const Options& options) {
     throw ConnectError("--key " + options.key + ": " + sslErrorText());
   }
   if (SSL_CTX_check_private_key(raw) != 1) {
-    throw ConnectError("--key " + options.key + " does not belong to --cert " + options.cert + ": " + sslErrorText());
+    throw ConnectError("--key " + options.key + " does not belong to --cert " + options.cert);
   }
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
   return context;

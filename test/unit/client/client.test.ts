@@ -384,6 +384,20 @@ describe('subscribe', () => {
     expect(got).toEqual(['true first', 'false second']);
   });
 
+  it('does not answer a multicast either when its handler throws', async () => {
+    const errors: unknown[] = [];
+    const { client, peer } = await open({}, { onHandlerError: (error) => errors.push(error) });
+    await client.subscribe('t', ({ multicast }) => {
+      if (multicast) throw new Error('no');
+      return 'yes';
+    });
+    peer.send(TYPE.multicast, newSeq(), 0, amopBody('t', 'm'));
+    const seq = newSeq();
+    peer.send(TYPE.unicast, seq, 0, amopBody('t', 'q'));
+    expect((await peer.frame(TYPE.response)).seq).toBe(seq);
+    expect(errors).toHaveLength(1);
+  });
+
   it.each([
     [
       'throws',
@@ -606,7 +620,13 @@ describe('the link', () => {
     const { client, peer } = await open();
     peer.socket.pause();
     const call = failure(client.request('t', Buffer.alloc(8 * 1024 * 1024)));
-    await withDeadline(client.close(), 3_000, 'close');
+    let ended = false;
+    client.closed.then(() => {
+      ended = true;
+    });
+    const closing = client.close();
     expect(await call).toMatchObject({ code: 99, reason: 'closed' });
+    expect(ended).toBe(false);
+    await withDeadline(closing, 3_000, 'close');
   });
 });
