@@ -1,7 +1,8 @@
 // Builds native/ to build/Release/amop_native.node with node-gyp, without network and whatever npm is configured to do.
 //
-//   node scripts/build-native.mjs [--force] [--verbose]
+//   node scripts/build-native.mjs [--force] [--verbose] [--package-headers]
 //
+// --package-headers takes the headers of the npm package even where Node brings its own, to test that way.
 // Exit codes: 0 built or up to date; 1 the build failed (the compiler's output is printed); 3 a C++ compiler, make or
 // Python 3 is missing (one line on stderr): the relay then runs on its TypeScript twins, the tests do not.
 // CXX, MAKE and PYTHON choose the tools.
@@ -105,7 +106,9 @@ function findTools() {
 function nodeDir() {
   const installed = dirname(dirname(process.execPath));
   const beside = join(installed, 'include', 'node');
-  if (existsSync(join(beside, 'node_api.h')) && existsSync(join(beside, 'common.gypi'))) return installed;
+  const packageHeaders = process.argv.includes('--package-headers');
+  if (!packageHeaders && existsSync(join(beside, 'node_api.h')) && existsSync(join(beside, 'common.gypi')))
+    return installed;
   const headers = join(packageDir('node-api-headers'), 'include');
   // Outside the project: gyp does not quote this path, and the project's may hold a space.
   const generated = mkdtempSync(join(tmpdir(), GENERATED_HEADERS));

@@ -14,7 +14,8 @@ template <typename T>
 bool ReadView(napi_env env, napi_value value, napi_typedarray_type wanted, T** data, size_t* length) {
   napi_typedarray_type type;
   void* bytes = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, length, &bytes, nullptr, nullptr) != napi_ok || type != wanted) return false;
+  if (napi_get_typedarray_info(env, value, &type, length, &bytes, nullptr, nullptr) != napi_ok) return false;
+  if (type != wanted) return false;
   *data = static_cast<T*>(bytes);
   return bytes != nullptr || *length == 0;
 }
@@ -28,7 +29,9 @@ HashKey ReadKey(napi_env env, napi_value value) {
   HashKey key{0, 0};
   const uint8_t* bytes = nullptr;
   size_t length = 0;
-  if (ReadView(env, value, napi_uint8_array, &bytes, &length) && length == sizeof key) std::memcpy(&key, bytes, sizeof key);
+  if (ReadView(env, value, napi_uint8_array, &bytes, &length) && length == sizeof key) {
+    std::memcpy(&key, bytes, sizeof key);
+  }
   return key;
 }
 
@@ -77,7 +80,8 @@ Napi::Value FrameScannerWrap::Intern(const Napi::CallbackInfo& info) {
 Napi::Value FrameScannerWrap::Release(const Napi::CallbackInfo& info) {
   const uint8_t* topic = nullptr;
   size_t bytes = 0;
-  const bool released = ReadView(info.Env(), info[0], napi_uint8_array, &topic, &bytes) && scanner_.topics().Release(topic, bytes);
+  const bool released =
+      ReadView(info.Env(), info[0], napi_uint8_array, &topic, &bytes) && scanner_.topics().Release(topic, bytes);
   return Napi::Boolean::New(info.Env(), released);
 }
 

@@ -66,7 +66,8 @@ int32_t FrameScanner::ReadTopic(uint32_t type, const uint8_t* body, size_t body_
   // kNone is kUnknown.
   return topics_.Lookup(topic, bytes);
 }
-static_assert(TopicInterner::kNone == static_cast<int32_t>(TopicFault::kUnknown), "Lookup() results go into rows as they are");
+static_assert(TopicInterner::kNone == static_cast<int32_t>(TopicFault::kUnknown),
+              "Lookup() results go into rows as they are");
 
 bool FrameScanner::Scan(const uint8_t* chunk, size_t bytes, size_t start, int32_t* rows, size_t rows_ints) const {
   if (frame_bytes_max_ == 0 || bytes > INT32_MAX || start > bytes || rows_ints < kHeadInts + kRowInts) return false;

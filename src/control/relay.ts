@@ -8,11 +8,11 @@ import { type AdminServer, createAdminServer } from '../admin/http.js';
 import { createMetrics } from '../admin/metrics.js';
 import { systemClock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
-import type { RelayConfig } from '../config/index.js';
+import { limitsFromConfig, type RelayConfig } from '../config/index.js';
 import type { TlsIdentity } from '../pki/identity.js';
 import { loadListenerIdentity } from '../pki/load.js';
 import { namesOf } from '../pki/peer.js';
-import type { BoundListener, ShardLimits, ShardToControl } from '../shard/messages.js';
+import type { BoundListener, ShardToControl } from '../shard/messages.js';
 import { answerRpc, type RpcSource } from './rpc.js';
 import { ShardPool } from './shard-pool.js';
 import { TopicDirectory } from './topic-directory.js';
@@ -104,7 +104,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
         crlPem: identities[index].crlPem,
       })),
       tls: config.tls,
-      limits: shardLimits(config.limits),
+      limits: limitsFromConfig(config.limits),
       logLevel: config.log.level,
     },
     onMessage,
@@ -151,25 +151,6 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
       await pool.stop(config.limits.drain_timeout_ms);
       await admin.stop();
     },
-  };
-}
-
-function shardLimits(limits: RelayConfig['limits']): ShardLimits {
-  return {
-    sessionsMax: limits.sessions_max,
-    handshakesMax: limits.handshakes_max,
-    acceptsPerSecond: limits.accepts_per_second,
-    handshakeTimeoutMs: limits.handshake_timeout_ms,
-    idleTimeoutMs: limits.idle_timeout_ms,
-    requestTimeoutMs: limits.request_timeout_ms,
-    subscriberTimeoutMs: limits.subscriber_timeout_ms,
-    sessionPendingMax: limits.session_pending_max,
-    pendingMax: limits.pending_max,
-    sessionInboundBytesMax: limits.session_inbound_bytes_max,
-    inboundBytesMax: limits.inbound_bytes_max,
-    sessionQueueBytesMax: limits.session_queue_bytes_max,
-    sessionQueueFramesMax: limits.session_queue_frames_max,
-    slowConsumerTimeoutMs: limits.slow_consumer_timeout_ms,
   };
 }
 

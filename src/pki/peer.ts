@@ -25,8 +25,10 @@ export interface PeerDescription {
   readonly subjectCn: string;
   readonly issuerCn: string;
   /**
-   * SHA-256 of the issuer's SubjectPublicKeyInfo, 64 lower-case hex digits; undefined when the issuer could not be
-   * found. That does not happen to an honest peer of a verified connection: close the connection as untrusted.
+   * SHA-256 of the issuer's SubjectPublicKeyInfo, 64 lower-case hex digits. Undefined when no CA of ours is the issuer
+   * and the sent chain gives none: a listener on Node 24.21 is shown no sent chain at all, Node 20 and 22 show it once
+   * (seen), and a peer can hide its agency behind a false one. So list the agencies in `ca_cert`, treat all peers
+   * without an organisation as one organisation, and log that their agency belongs into `ca_cert`.
    */
   readonly organisationId: string | undefined;
   /** SHA-256 of the certificate's DER, 64 lower-case hex digits. */
@@ -37,8 +39,8 @@ export interface PeerDescription {
 }
 
 /**
- * Describes the peer of a TLS connection, or undefined when it has shown no certificate. Never throws. Call it inside
- * the 'secureConnection' or 'secureConnect' handler: a peer that closes at once takes its certificate with it.
+ * Describes the peer of a TLS connection, or undefined when it has shown no certificate. Never throws. Call it once,
+ * inside the 'secureConnection' or 'secureConnect' handler: a peer that closes at once takes its certificate with it.
  * `authorities` are the parsed certificates of the endpoint's `caPem`.
  */
 export function describePeer(socket: TLSSocket, authorities: readonly X509Certificate[]): PeerDescription | undefined {

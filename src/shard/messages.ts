@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { RelayErrorCode } from '../base/errors.js';
+import type { DEFAULT_LIMITS } from '../base/limits.js';
 import type { LogFields, LogLevel } from '../base/logger.js';
 
 /** One TLS listener of the channel port; file contents, not paths: the control thread has read and checked them. */
@@ -17,22 +18,8 @@ export interface ListenerSetup {
   readonly crlPem?: string | undefined;
 }
 
-export interface ShardLimits {
-  readonly sessionsMax: number;
-  readonly handshakesMax: number;
-  readonly acceptsPerSecond: number;
-  readonly handshakeTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  readonly subscriberTimeoutMs: number;
-  readonly sessionPendingMax: number;
-  readonly pendingMax: number;
-  readonly sessionInboundBytesMax: number;
-  readonly inboundBytesMax: number;
-  readonly sessionQueueBytesMax: number;
-  readonly sessionQueueFramesMax: number;
-  readonly slowConsumerTimeoutMs: number;
-}
+/** Bounds of a shard, `[limits]` of the configuration. */
+export type ShardLimits = { readonly [Name in keyof typeof DEFAULT_LIMITS]: number };
 
 export interface ShardSetup {
   readonly index: number;

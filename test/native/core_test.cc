@@ -1,5 +1,5 @@
-// Unit tests of native/core: what the suite over both implementations (test/unit/addon) cannot see from JavaScript, and every
-// path once more under the sanitizers.
+// Unit tests of native/core: what the suite over both implementations (test/unit/addon) cannot see from JavaScript,
+// and every path once more under the sanitizers.
 #include <cstdint>
 #include <cstring>
 #include <map>

@@ -1,5 +1,5 @@
-// Deterministic fuzz loop over the frame scanner: valid streams, mutated and cut, and plain noise, compared with a slow decoder
-// written from the contract alone. Every chunk and every row array stands in a heap block of exactly its size, so that
+// Deterministic fuzz loop over the frame scanner: valid streams, mutated and cut, and plain noise, compared with a slow
+// decoder written from the contract alone. Every chunk and every row array stands in a heap block of exactly its size, so that
 // AddressSanitizer sees a single byte too many.
 //
 //   scanner_fuzz [iterations] [seed] [seconds]      seconds only bounds slow machines
@@ -85,7 +85,8 @@ std::string RandomChunk(Random& random) {
 bool StartsWith(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
 
 // The contract in its plainest form.
-std::vector<int32_t> Expected(const std::string& chunk, size_t start, size_t rows_max, const std::map<std::string, int32_t>& ids) {
+std::vector<int32_t> Expected(const std::string& chunk, size_t start, size_t rows_max,
+                              const std::map<std::string, int32_t>& ids) {
   std::vector<int32_t> rows(4, 0);
   std::string rest = chunk.substr(start);
   int32_t offset = static_cast<int32_t>(start);
@@ -153,7 +154,8 @@ int main(int argc, char** argv) {
   long frames = 0;
   long statuses[4] = {0, 0, 0, 0};
   for (long i = 0; i < iterations; i++) {
-    if (i % 256 == 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count() > seconds_max) break;
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+    if (elapsed.count() > seconds_max) break;
     if (random.Below(4) == 0) {
       const std::string& topic = kTopics[random.Below(kTopics.size())];
       const uint8_t* bytes = reinterpret_cast<const uint8_t*>(topic.data());

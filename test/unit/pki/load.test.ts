@@ -9,6 +9,7 @@ import { type CertificateRequest, issueCertificate, issuerFrom } from '../../../
 import type { IdentityPaths } from '../../../src/pki/identity.js';
 import { exportPrivateKey, generateKey, nodeIdOf } from '../../../src/pki/key.js';
 import { loadClientIdentity, loadListenerIdentity } from '../../../src/pki/load.js';
+import { organisationIdOf } from '../../../src/pki/peer.js';
 import { certificatesOf, createWorld, crlsOf, EXPIRED, handshake, NOT_YET, sdkOf, VALID } from './world.js';
 
 const NOW = new Date();
@@ -90,7 +91,8 @@ describe('a good identity', () => {
     expect(identity.certPem).toBe(relay.certPem);
     // Our own agency joins the CA list, so that Go clients of it find themselves in it.
     expect(identity.caPem).toBe(world.chain.certPem + world.bankA.certPem);
-    expect((await handshake(identity, sdkOf(world))).secured).toBe(true);
+    const outcome = await handshake(identity, sdkOf(world));
+    expect(outcome.peer?.organisationId).toBe(organisationIdOf(world.bankA.certificate));
   });
 
   it('takes an encrypted key with its password', () => {
