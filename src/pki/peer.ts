@@ -95,7 +95,10 @@ function sentAuthorities(leaf: X509Certificate): X509Certificate[] {
   return sent;
 }
 
-/** Names from the DER: the text form of node:crypto joins attributes in a way that a hostile name can imitate. */
+/**
+ * Common names of a certificate, cleaned for display. From the DER: the text form of node:crypto joins attributes in a way that
+ * a hostile name can imitate. Throws on a certificate that only OpenSSL can parse.
+ */
 export function namesOf(leaf: X509Certificate): { subjectCn: string; issuerCn: string } {
   const { subject, issuer } = AsnConvert.parse(leaf.raw, Certificate).tbsCertificate;
   return { subjectCn: clean(commonNameOf(subject)), issuerCn: clean(commonNameOf(issuer)) };

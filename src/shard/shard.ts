@@ -200,11 +200,18 @@ export class Shard implements ShardContext, RouterObserver {
   #open(socket: TLSSocket, authorities: readonly X509Certificate[]): void {
     const remote = `${socket.remoteAddress}:${socket.remotePort}`;
     const peer = describePeer(socket, authorities);
-    if (!peer?.organisationId) {
-      this.stats.add('tlsFailures', TLS_FAILURES.indexOf('untrusted-certificate'));
-      this.logger.log('warn', { component: 'tls', remote }, 'the issuer of a client certificate could not be found');
+    if (!peer) {
+      // The connection ended within the turn that verified it.
+      this.stats.add('tlsFailures', TLS_FAILURES.indexOf('connection-lost'));
       socket.destroy();
       return;
+    }
+    if (peer.organisationId === undefined) {
+      this.logger.log(
+        'warn',
+        { component: 'tls', remote, subject: peer.subjectCn, issuer: peer.issuerCn },
+        'the agency of a client is not known here; put its certificate into ca_cert',
+      );
     }
     if (this.#draining || this.#sessions.size >= this.limits.sessionsMax) {
       const reason = this.#draining ? 'draining' : 'sessions-max';
@@ -222,7 +229,7 @@ export class Shard implements ShardContext, RouterObserver {
         remote,
         subject: peer.subjectCn,
         organisation: peer.issuerCn,
-        organisationId: peer.organisationId,
+        organisationId: peer.organisationId ?? UNKNOWN_ORGANISATION,
         certificateDigest: peer.certificateDigest,
       },
       this,
@@ -329,6 +336,9 @@ export class Shard implements ShardContext, RouterObserver {
     this.#port.postMessage(message);
   }
 }
+
+/** All clients whose agency could not be found together; Node 24 does not show a listener the chain that a client sent. */
+const UNKNOWN_ORGANISATION = 'unknown';
 
 const SUBSCRIBER_RESULT = RESULT_CODES.indexOf('subscriber');
 

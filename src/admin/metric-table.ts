@@ -1,0 +1,112 @@
+/** Every slot of the shards' shared memory under its public name. `satisfies` finds a slot that has none. */
+import type { StatName } from '../base/stats.js';
+
+export interface MetricDefinition {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  /** Name of the label whose values STAT_TABLE lists. */
+  readonly label?: string;
+}
+
+type DurationSlot = 'durationBuckets' | 'durationSumSeconds' | 'durationCount';
+
+export const REQUEST_DURATION = {
+  name: 'amop_request_duration_seconds',
+  help: 'Time from the arrival of a request to its answer.',
+} as const;
+
+export const METRIC_TABLE = {
+  framesReceived: {
+    name: 'amop_messages_received_total',
+    type: 'counter',
+    label: 'kind',
+    help: 'Frames received from sessions.',
+  },
+  framesSent: {
+    name: 'amop_messages_sent_total',
+    type: 'counter',
+    label: 'kind',
+    help: 'Frames written to sessions.',
+  },
+  bytesReceived: {
+    name: 'amop_bytes_received_total',
+    type: 'counter',
+    label: 'kind',
+    help: 'Bytes of received frames, headers included, TLS excluded.',
+  },
+  bytesSent: {
+    name: 'amop_bytes_sent_total',
+    type: 'counter',
+    label: 'kind',
+    help: 'Bytes of written frames, headers included, TLS excluded.',
+  },
+  requests: {
+    name: 'amop_requests_total',
+    type: 'counter',
+    label: 'code',
+    help: 'Answered unicast requests by result; "subscriber" is a result the subscriber chose.',
+  },
+  requestFailures: {
+    name: 'amop_request_failures_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Requests that the relay itself answered with a code, by reason.',
+  },
+  connectionsClosed: {
+    name: 'amop_connections_closed_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Connections that ended after their TLS handshake.',
+  },
+  tlsFailures: {
+    name: 'amop_tls_handshake_failures_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'TLS handshakes that failed or ended in a refused certificate.',
+  },
+  inputRefused: {
+    name: 'amop_input_refused_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Input that was refused while its connection was kept.',
+  },
+  multicastDropped: {
+    name: 'amop_multicast_dropped_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Multicast copies that a subscriber did not get.',
+  },
+  multicastCopies: {
+    name: 'amop_multicast_copies_total',
+    type: 'counter',
+    help: 'Multicast copies handed to subscribers.',
+  },
+  multicastDuplicates: {
+    name: 'amop_multicast_duplicates_total',
+    type: 'counter',
+    help: 'Multicast messages recognised as copies and not delivered again.',
+  },
+  pushes: { name: 'amop_pushes_total', type: 'counter', help: 'Requests handed to a subscriber.' },
+  pushRetries: {
+    name: 'amop_push_retries_total',
+    type: 'counter',
+    help: 'Requests handed to a further subscriber after one failed.',
+  },
+  connectionsAccepted: {
+    name: 'amop_connections_accepted_total',
+    type: 'counter',
+    help: 'TCP connections accepted, before their TLS handshake.',
+  },
+  readsPaused: {
+    name: 'amop_reads_paused_total',
+    type: 'counter',
+    help: 'Times that reading from a session paused because a byte budget was full.',
+  },
+  sessions: { name: 'amop_sessions', type: 'gauge', help: 'Sessions.' },
+  handshakes: { name: 'amop_handshakes', type: 'gauge', help: 'Connections inside their TLS handshake.' },
+  subscriptions: { name: 'amop_subscriptions', type: 'gauge', help: 'Subscriptions, one for each session and topic.' },
+  pendingRequests: { name: 'amop_pending_requests', type: 'gauge', help: 'Requests without an answer.' },
+  queueBytes: { name: 'amop_queue_bytes', type: 'gauge', help: 'Output that waits for the sockets of sessions.' },
+  inboundBytes: { name: 'amop_inbound_bytes', type: 'gauge', help: 'Received frames held until they are answered.' },
+} as const satisfies Record<Exclude<StatName, DurationSlot>, MetricDefinition>;
