@@ -23,11 +23,12 @@ export interface AdminOptions extends ListenOptions {
 
 export type AdminImplementation = 'uWebSockets.js' | 'node:http';
 
-export interface AdminAddress {
+/** A type alias, so that it is also a value of a log line. */
+export type AdminAddress = {
   readonly ip: string;
   readonly port: number;
   readonly implementation: AdminImplementation;
-}
+};
 
 export interface AdminServer {
   /** Once. Rejects with RelayError `admin-unavailable` when it cannot listen. */

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createHealth } from '../admin/health.js';
-import { type AdminServer, createAdminServer } from '../admin/http.js';
+import { type AdminAddress, createAdminServer } from '../admin/http.js';
 import { createMetrics } from '../admin/metrics.js';
 import { systemClock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
@@ -29,7 +29,7 @@ export interface RelayOptions {
 
 export interface RunningRelay {
   readonly listeners: readonly BoundListener[];
-  readonly admin: { readonly ip: string; readonly port: number };
+  readonly admin: AdminAddress;
   /** Resolves with a problem when the relay can no longer serve; never while it is healthy. */
   readonly failed: Promise<string>;
   /** Drains and stops; resolves when everything has ended. */
@@ -132,19 +132,15 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     certificates: () => certificates,
     now: () => Date.now(),
   });
-  let admin: AdminServer;
-  let address: { ip: string; port: number };
-  try {
-    admin = await createAdminServer({ ...config.admin, metrics, health }, logger);
-    address = await admin.start();
-  } catch (error) {
+  const admin = createAdminServer({ ...config.admin, metrics, health }, logger);
+  const address = await admin.start().catch(async (error: unknown) => {
     await pool.stop(0);
     throw error;
-  }
+  });
 
   return {
     listeners: pool.listeners,
-    admin: { ip: address.ip, port: address.port },
+    admin: address,
     failed,
     stop: async () => {
       draining = true;

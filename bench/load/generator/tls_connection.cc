@@ -160,7 +160,10 @@ void TlsConnection::handshake() {
     if (reason == SSL_ERROR_NONE) return;
 
     const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
-    if (got == 0) throw ConnectError(name() + ": the relay closed the connection inside the TLS handshake");
+    if (got == 0) {
+      throw ConnectError(name() + ": the relay closed the connection inside the TLS handshake; the client certificate "
+                                  "was probably refused, see the relay's log");
+    }
     if (got < 0) {
       throw ConnectError(name() + ": TLS handshake: " +
                          (errno == EAGAIN ? "no answer for " + std::to_string(kConnectSeconds) + " s" : errnoText()));
