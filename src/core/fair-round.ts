@@ -88,10 +88,18 @@ export class FairRound {
   }
 
   #startRound(filter: Filter): Member | undefined {
-    if (this.#served === 0) return undefined;
+    // A search that finds nobody must not end the round of the others: who was served in it would be served again.
+    if (!this.#someServed(filter)) return undefined;
     for (const member of this.#members) member.left = member.weight;
     this.#served = 0;
     return this.#best(filter);
+  }
+
+  #someServed(filter: Filter): boolean {
+    for (let at = 0; at < this.#served; at++) {
+      if (filter.eligible(this.#members[at].endpoint)) return true;
+    }
+    return false;
   }
 
   #best(filter: Filter): Member | undefined {

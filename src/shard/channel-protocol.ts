@@ -113,17 +113,11 @@ function multicast(context: ShardContext, session: Session, frame: Buffer, topic
 
 /** 0x31 with result 0 and the request's body: it says that the message was accepted, not that anybody got it. */
 function acknowledge(session: Session, frame: Buffer): void {
-  if (frame.length <= TLS_RECORD_BYTES_MAX) {
-    const ack = Buffer.from(frame);
-    ack[TYPE_LOW_BYTE] = MessageType.response;
-    ack.writeInt32BE(0, RESULT_OFFSET);
-    session.send(ack);
-    return;
-  }
-  const header = Buffer.from(frame.subarray(0, CHANNEL_HEADER_BYTES));
-  header[TYPE_LOW_BYTE] = MessageType.response;
-  header.writeInt32BE(0, RESULT_OFFSET);
-  session.sendParts(header, bodyOf(frame));
+  // The first record's worth is copied, the rest of a large frame is not.
+  const head = Buffer.from(frame.subarray(0, TLS_RECORD_BYTES_MAX));
+  head[TYPE_LOW_BYTE] = MessageType.response;
+  head.writeInt32BE(0, RESULT_OFFSET);
+  session.send(head, frame.subarray(head.length));
 }
 
 function subscribe(context: ShardContext, session: Session, frame: Buffer): boolean {

@@ -137,23 +137,20 @@ export class Session implements Endpoint, FrameHandler, FrameWriterOwner {
 
   // ---- output
 
-  /** Queues a frame without asking the bounds: answers and replies, each owed to something the client sent. */
-  send(frame: Buffer): void {
+  /**
+   * Queues a frame without asking the bounds: answers and replies, each owed to something the client sent.
+   * @param rest the end of a large frame, when `frame` is only its first record's worth
+   */
+  send(frame: Buffer, rest?: Buffer): void {
     if (this.closed) return;
     const { stats } = this.#context;
     const kind = frameKindIndex((frame[4] << 8) | frame[5]);
     stats.add('framesSent', kind);
-    stats.add('bytesSent', kind, frame.length);
+    stats.add('bytesSent', kind, frame.length + (rest?.length ?? 0));
     if (this.writer.idle) this.#progressMs = this.#context.clock.nowMs();
     this.writer.enqueue(frame);
+    if (rest !== undefined && rest.length > 0) this.writer.enqueue(rest);
     if (this.writer.joined) this.#context.flushLater(this.writer);
-  }
-
-  /** A large multicast ack: the header as its own write spares a copy of the body. */
-  sendParts(header: Buffer, body: Buffer): void {
-    this.send(header);
-    this.#context.stats.add('bytesSent', frameKindIndex(MessageType.response), body.length);
-    if (!this.closed) this.writer.enqueue(body);
   }
 
   onQueueBytes(delta: number): void {

@@ -104,7 +104,7 @@ export interface RecordUse {
   readonly splitSmall: number;
   /** Frames whose first 4 bytes lie in two records. */
   readonly splitLength: number;
-  /** Frames above 16,384 bytes in more records than they need, one aside: the header may stand in its own. */
+  /** Frames above 16,384 bytes in more records than they need. */
   readonly splitOften: number;
 }
 
@@ -142,8 +142,7 @@ export function recordUse(
     while (recordEnds[last] < end) last++;
     const count = last - record + 1;
     if (length <= RECORD_PLAINTEXT_BYTES_MAX && count > 1) use.splitSmall++;
-    if (length > RECORD_PLAINTEXT_BYTES_MAX && count > 1 + Math.ceil(length / RECORD_PLAINTEXT_BYTES_MAX))
-      use.splitOften++;
+    if (length > RECORD_PLAINTEXT_BYTES_MAX && count > Math.ceil(length / RECORD_PLAINTEXT_BYTES_MAX)) use.splitOften++;
     start = end;
   }
   return use;

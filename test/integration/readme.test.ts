@@ -1,0 +1,122 @@
+/** What the README tells people to type works: its client example and its commands, on a relay as they would have it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until, withDeadline } from '../helpers/deadline.js';
+import { DIST_DIR, KINDS, PROJECT_DIR } from '../helpers/pki.js';
+import { useRelay } from '../helpers/relay-process.js';
+
+const relay = useRelay();
+const DEADLINE_MS = 10_000;
+const DEMO_PORTS = { secp256k1: 20_200, rsa: 20_201 } as const;
+
+/** Stands for the folder of the clone: certificates where the demonstration puts them, the package under its name. */
+let clone: string;
+let readme: string;
+const running = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  readme = await readFile(join(PROJECT_DIR, 'README.md'), 'utf8');
+  clone = await mkdtemp(join(tmpdir(), 'amop-relay-readme-'));
+  await mkdir(join(clone, 'node_modules'));
+  await symlink(dirname(DIST_DIR), join(clone, 'node_modules', 'amop-relay'));
+  await symlink(DIST_DIR, join(clone, 'dist'));
+  for (const kind of KINDS) {
+    const { sdkA, sdkB } = relay().pki;
+    for (const [bank, { key, cert, ca }] of [['bank-a', sdkA[kind]] as const, ['bank-b', sdkB[kind]] as const]) {
+      const folder = join(clone, 'demo', 'certs', kind, bank);
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'sdk.key'), key, { mode: 0o600 });
+      await writeFile(join(folder, 'sdk.crt'), cert);
+      await writeFile(join(folder, 'ca.crt'), ca);
+    }
+  }
+});
+
+afterAll(async () => {
+  for (const child of running) child.kill('SIGKILL');
+  await rm(clone, { recursive: true, force: true });
+});
+
+/** The relay of the test listens on other ports than the demonstration. */
+function onTestPorts(code: string): string {
+  return KINDS.reduce((result, kind) => {
+    expect(readme).toContain(String(DEMO_PORTS[kind]));
+    return result.replaceAll(String(DEMO_PORTS[kind]), String(relay().ports[kind]));
+  }, code);
+}
+
+/** Code blocks of one language that hold `part`. */
+function blocks(language: string, part: string): string[] {
+  const found = [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map((match) => match[1]);
+  return found.filter((block) => block.includes(part));
+}
+
+/** The line of the README that runs this verb. */
+function command(verb: string): string {
+  const lines = blocks('sh', `main.js ${verb} `).flatMap((block) => block.split('\n'));
+  const found = lines.filter((line) => line.includes(`main.js ${verb} `));
+  expect(found).toHaveLength(1);
+  return onTestPorts(found[0]);
+}
+
+class Shell {
+  stdout = '';
+  stderr = '';
+  readonly child: ChildProcess;
+  readonly #exit: Promise<number | null>;
+
+  constructor(line: string) {
+    // `exec`, so that a signal reaches the command and not the shell.
+    this.child = spawn('sh', ['-c', `exec ${line.replace(/^node /, `"${process.execPath}" `)}`], { cwd: clone });
+    running.add(this.child);
+    this.child.stdout?.on('data', (part) => {
+      this.stdout += part;
+    });
+    this.child.stderr?.on('data', (part) => {
+      this.stderr += part;
+    });
+    this.#exit = new Promise((done) => {
+      this.child.once('close', (code) => {
+        running.delete(this.child);
+        done(code);
+      });
+    });
+  }
+
+  ended(): Promise<number | null> {
+    return withDeadline(this.#exit, DEADLINE_MS, () => `the command to end; it wrote:\n${this.stdout}${this.stderr}`);
+  }
+}
+
+it('runs the client example of the README and prints what the README says', async () => {
+  const [example, ...others] = blocks('js', 'amop-relay/client');
+  expect(others).toEqual([]);
+  await writeFile(join(clone, 'hello.mjs'), onTestPorts(example));
+  const run = new Shell('node hello.mjs');
+  expect({ code: await run.ended(), stderr: run.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(run.stdout).toBe('accepted: buy 100\n');
+  expect(readme).toContain('It prints `accepted: buy 100`.');
+});
+
+it('runs the commands of the README: one subscriber answers a request and gets a multicast', async () => {
+  const subscriber = new Shell(command('sub'));
+  await until(
+    () => subscriber.stderr.includes('subscribed'),
+    () => `the subscription; it wrote:\n${subscriber.stdout}${subscriber.stderr}`,
+  );
+  const request = new Shell(command('request'));
+  expect(await request.ended()).toBe(0);
+  expect(request.stdout).toBe('accepted\n');
+  const pub = new Shell(command('pub'));
+  expect(await pub.ended()).toBe(0);
+  await until(
+    () => subscriber.stdout.includes('news\tmarkets are open\n'),
+    () => `the multicast; the subscriber wrote:\n${subscriber.stdout}${subscriber.stderr}`,
+  );
+  expect(subscriber.stdout).toBe('orders\tbuy 100\nnews\tmarkets are open\n');
+  subscriber.child.kill('SIGINT');
+  expect(await subscriber.ended()).toBe(0);
+});

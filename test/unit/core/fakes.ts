@@ -1,0 +1,158 @@
+/** Endpoints, frames and an interner without sockets, for the tests of core. */
+import { createFrameScanner } from '../../../src/addon/scanner.js';
+import type { FailureReason } from '../../../src/base/failure-reason.js';
+import type { Endpoint } from '../../../src/core/endpoint.js';
+import { requesterList, targetList } from '../../../src/core/pending-requests.js';
+import { Router, type RouterLimits, type RouterObserver } from '../../../src/core/router.js';
+import { SeenCache } from '../../../src/core/seen-cache.js';
+import { TopicTable } from '../../../src/core/topic-table.js';
+import { encodeFrame } from '../../../src/wire/channel/frame.js';
+
+export const UNICAST = 0x30;
+export const RESPONSE = 0x31;
+export const MULTICAST = 0x35;
+
+export interface Answer {
+  readonly frame: Buffer;
+  /** The subscriber's result, or our code. */
+  readonly code: number;
+  readonly reason: FailureReason | undefined;
+}
+
+export class FakeEndpoint implements Endpoint {
+  readonly id: number;
+  readonly routerRequests = requesterList();
+  readonly routerPushes = targetList();
+  routerPassedOver = 0;
+  /** A full queue or a closing session: `deliver` refuses. */
+  full = false;
+  readonly delivered: Buffer[] = [];
+  readonly answers: Answer[] = [];
+  heldBytes = 0;
+  /** Frames offered by `deliver`, taken or not. */
+  offered = 0;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  deliver(frame: Buffer): boolean {
+    this.offered++;
+    if (this.full) return false;
+    this.delivered.push(frame);
+    return true;
+  }
+
+  answer(frame: Buffer): void {
+    this.answers.push({ frame, code: frame.readInt32BE(38), reason: undefined });
+  }
+
+  answerFailure(frame: Buffer, code: number, reason: FailureReason): void {
+    this.answers.push({ frame, code, reason });
+  }
+
+  held(bytes: number): void {
+    this.heldBytes += bytes;
+  }
+
+  released(bytes: number): void {
+    this.heldBytes -= bytes;
+  }
+}
+
+/** 32 bytes that hold `text`. */
+export function seqBytes(text: string): Buffer {
+  return Buffer.from(text.padEnd(32, '.'), 'latin1');
+}
+
+export function makeMessage(type: number, seq: string, topic: string, payload = '', result = 0): Buffer {
+  const name = Buffer.from(topic);
+  const body = Buffer.concat([Buffer.of(name.length + 1), name, Buffer.from(payload)]);
+  return encodeFrame(type, seqBytes(seq), result, body);
+}
+
+/** What a subscriber sends back for `request`. */
+export function responseTo(request: Buffer, result = 0): Buffer {
+  const frame = Buffer.from(request);
+  frame[5] = RESPONSE;
+  frame.writeInt32BE(result, 38);
+  return frame;
+}
+
+export function makeScanner(prefer: 'native' | 'typescript' | 'auto' = 'typescript', frameBytesMax = 1 << 20) {
+  return createFrameScanner({ frameBytesMax }, prefer, new Uint8Array(16).fill(7));
+}
+
+export const ROUTER_LIMITS: RouterLimits = {
+  requestTimeoutMs: 30_000,
+  subscriberTimeoutMs: 5_000,
+  sessionPendingMax: 1_000,
+  pendingMax: 10_000,
+};
+
+/** Observer that counts, so that tests see what counters and logs would. */
+export class CountingObserver implements RouterObserver {
+  pushes = 0;
+  retries = 0;
+  readonly results: number[] = [];
+  readonly failures: { code: number; reason: FailureReason; durationMs: number }[] = [];
+
+  pushed(): void {
+    this.pushes++;
+  }
+
+  retried(): void {
+    this.retries++;
+  }
+
+  answered(_requester: Endpoint, _frame: Buffer, result: number): void {
+    this.results.push(result);
+  }
+
+  failed(_requester: Endpoint, _frame: Buffer, code: number, reason: FailureReason, durationMs: number): void {
+    this.failures.push({ code, reason, durationMs });
+  }
+}
+
+/** A router over one topic table, with a clock that the test moves. */
+export function makeWorld(limits: Partial<RouterLimits> = {}) {
+  const scanner = makeScanner();
+  const topics = new TopicTable(scanner);
+  /** As the scanner of the shard finds it. */
+  const idOf = (name: string): number => scanner.lookup(Buffer.from(name));
+  const observer = new CountingObserver();
+  const seen = new SeenCache(64, 30_000);
+  const router = new Router(topics, seen, { ...ROUTER_LIMITS, ...limits }, observer, 12_345);
+  let nextId = 1;
+  let nowMs = 1_000;
+  const world = {
+    topics,
+    observer,
+    router,
+    nowMs: () => nowMs,
+    join: (...names: string[]): FakeEndpoint => {
+      const endpoint = new FakeEndpoint(nextId++);
+      topics.replace(endpoint, names);
+      return endpoint;
+    },
+    /** The order of a session's end in the shard: subscriptions first, so that nothing is pushed to it again. */
+    leave: (endpoint: FakeEndpoint): void => {
+      topics.remove(endpoint);
+      router.sessionGone(endpoint, nowMs);
+    },
+    topicId: idOf,
+    ask: (from: FakeEndpoint, seq: string, topic = 'T', payload = ''): Buffer => {
+      const frame = makeMessage(UNICAST, seq, topic, payload);
+      router.unicast(from, frame, idOf(topic), nowMs);
+      return frame;
+    },
+    respond: (from: FakeEndpoint, request: Buffer, result = 0): boolean =>
+      router.response(from, responseTo(request, result), nowMs),
+    /** Moves the clock and lets the router look at it. */
+    pass: (ms: number): void => {
+      nowMs += ms;
+      router.expire(nowMs);
+    },
+  };
+  return world;
+}
