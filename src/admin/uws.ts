@@ -5,7 +5,6 @@
  * the handler's own turn are corked and come from setImmediate; `close()` before the thread ends, or the process aborts.
  * It has no bound on connections; idle ones it closes itself after about 10 s.
  */
-import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { AdminAddress, AdminServer, ListenOptions } from './http.js';
 import { listenError } from './listen-error.js';
@@ -36,14 +35,9 @@ interface UwsResponse {
   end(body: string, closeConnection: boolean): UwsResponse;
 }
 
-/**
- * Shared listening (SO_REUSEPORT). The exclusive mode sets no SO_REUSEADDR, so a restarted relay could not take its port
- * again for a minute while connections of the one before are in TIME_WAIT. What the exclusive mode is for, noticing
- * another program on the port, `isTaken` does.
- */
-const LISTEN_SHARED = 0;
-/** Own addresses answer or refuse at once. */
-const PROBE_TIMEOUT_MS = 500;
+/** Another program on the port is an error, as with node:http; the library's default would share the port with it. */
+const LISTEN_EXCLUSIVE = 1;
+const UNPRIVILEGED_PORT_MIN = 1024;
 
 export function createUwsServer(uws: UwsModule, options: ListenOptions, routes: AdminRoutes): AdminServer {
   const app = uws.App();
@@ -62,25 +56,26 @@ export function createUwsServer(uws: UwsModule, options: ListenOptions, routes: 
     );
   });
 
+  const close = (): void => {
+    if (closed) return;
+    closed = true;
+    app.close();
+  };
+
   return {
-    async start() {
-      if (await isTaken(options)) throw listenError(options, 'EADDRINUSE');
-      return new Promise<AdminAddress>((resolve, reject) => {
-        app.listen(options.listen_ip, options.listen_port, LISTEN_SHARED, (socket) => {
+    start: () =>
+      new Promise<AdminAddress>((resolve, reject) => {
+        app.listen(options.listen_ip, options.listen_port, LISTEN_EXCLUSIVE, (socket) => {
           if (socket === false) {
-            reject(listenError(options, isOwnAddress(options.listen_ip) ? undefined : 'EADDRNOTAVAIL'));
+            close();
+            reject(listenError(options, probableCode(options)));
           } else {
             const port = uws.us_socket_local_port(socket);
             resolve({ ip: options.listen_ip, port, implementation: 'uWebSockets.js' });
           }
         });
-      });
-    },
-    async stop() {
-      if (closed) return;
-      closed = true;
-      app.close();
-    },
+      }),
+    stop: async () => close(),
   };
 }
 
@@ -90,21 +85,10 @@ function send(response: UwsResponse, answer: AdminAnswer, headOnly: boolean): vo
   response.end(headOnly ? '' : answer.body, !answer.keepAlive);
 }
 
-/** True when somebody accepts connections there. */
-async function isTaken({ listen_ip, listen_port }: ListenOptions): Promise<boolean> {
-  if (listen_port === 0 || !isOwnAddress(listen_ip)) return false;
-  const host = listen_ip === '0.0.0.0' ? '127.0.0.1' : listen_ip === '::' ? '::1' : listen_ip;
-  return new Promise((resolve) => {
-    const socket = connect({ host, port: listen_port, timeout: PROBE_TIMEOUT_MS });
-    const settle = (taken: boolean) => {
-      socket.destroy();
-      resolve(taken);
-    };
-    socket
-      .once('connect', () => settle(true))
-      .once('error', () => settle(false))
-      .once('timeout', () => settle(false));
-  });
+/** The library does not say why it cannot listen. */
+function probableCode({ listen_ip, listen_port }: ListenOptions): string | undefined {
+  if (!isOwnAddress(listen_ip)) return 'EADDRNOTAVAIL';
+  return listen_port >= UNPRIVILEGED_PORT_MIN ? 'EADDRINUSE' : undefined;
 }
 
 function isOwnAddress(ip: string): boolean {

@@ -13,7 +13,7 @@ import {
   TLS_RECORD_BYTES_MAX,
 } from '../base/limits.js';
 import { LOG_LEVELS } from '../base/logger.js';
-import { cipherProblems, curveProblems, DEFAULT_CIPHERS, DEFAULT_CURVES } from './tls-policy.js';
+import { cipherProblems, curveProblems, DEFAULT_CIPHERS, DEFAULT_CURVES } from '../base/tls-policy.js';
 
 /** A listener needs a certificate of its own; more than a handful means that something generated the file wrongly. */
 const LISTENERS_MAX = 16;

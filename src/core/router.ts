@@ -173,9 +173,11 @@ export class Router implements Filter {
   #pushNext(request: PendingRequest, nowMs: number): void {
     if (request.tried.length > 0) this.#observer.retried();
     this.#search++;
+    // While a request waited, its topic may have lost everybody and come back.
+    const topic = request.topic && this.#topics.current(request.topic);
     for (;;) {
       this.#choosing = request;
-      const target = request.topic?.subscribers.choose(this);
+      const target = topic?.subscribers.choose(this);
       this.#choosing = undefined;
       if (!target) {
         this.#fail(request, reasonOf(request), nowMs);

@@ -66,6 +66,11 @@ export class TopicTable {
     return this.#byId[id];
   }
 
+  /** The topic that bears the name of `topic` now: another object once its last subscriber left and somebody came. */
+  current(topic: Topic): Topic | undefined {
+    return topic.subscribers.size > 0 ? topic : this.#byName.get(topic.name);
+  }
+
   /** Replaces the whole set of a session, as 0x32 does. `names` are legal topics without duplicates. */
   replace(session: Endpoint, names: readonly string[]): SubscriptionChange {
     const held = this.#bySession.get(session.id);

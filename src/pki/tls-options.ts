@@ -8,85 +8,14 @@
  */
 import { constants, type X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
+import { DEFAULT_CIPHERS, DEFAULT_CURVES } from '../base/tls-policy.js';
 import type { TlsIdentity } from './identity.js';
 import { nodeIdOf } from './key.js';
 import { splitPem } from './pem.js';
 
-/**
- * secp256k1 stands last: an ephemeral key on it costs 2.6 ms CPU a handshake against 0.1-0.2 ms, and clients that offer
- * only secp256k1 connect all the same.
- */
-export const DEFAULT_CURVES = 'P-256:P-384:secp256k1';
-
-/** Forward secrecy and AEAD only; AES-128 first, the fastest with AES instructions. Every 2.x SDK offers one of them. */
-export const CIPHER_SUITES = [
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-] as const;
-
-export const DEFAULT_CIPHERS = CIPHER_SUITES.join(':');
-
-/** Names accepted in `[tls] curves`, lower case, with OpenSSL's other spellings. */
-const CURVES: ReadonlySet<string> = new Set([
-  'secp256k1',
-  'p-256',
-  'prime256v1',
-  'secp256r1',
-  'p-384',
-  'secp384r1',
-  'p-521',
-  'secp521r1',
-]);
-
 export interface TlsTuning {
   readonly ciphers?: string;
   readonly curves?: string;
-}
-
-/** Problems of a `[tls] curves` value in words, empty when it is good. */
-export function validateCurves(curves: string): string[] {
-  const names = curves.split(':');
-  const problems: string[] = [];
-  for (const name of names) {
-    const lower = name.toLowerCase();
-    if (lower === 'x25519' || lower === 'x448') {
-      problems.push(
-        `${name} must not be offered: the TLS library inside older Java SDKs (TaSSL) picks X25519 first and then ` +
-          'fails on it with "invalid encoding"',
-      );
-    } else if (!CURVES.has(lower)) {
-      problems.push(
-        lower === 'auto'
-          ? '"auto" offers no secp256k1 and may offer X25519; list the curves'
-          : `unknown curve "${name}"; known: P-256, P-384, P-521, secp256k1`,
-      );
-    }
-  }
-  if (!names.some((name) => name.toLowerCase() === 'secp256k1')) {
-    problems.push(
-      'secp256k1 is missing: Python and Node.js SDKs offer nothing else, and secp256k1 certificates need it',
-    );
-  }
-  return problems;
-}
-
-/** Problems of a `[tls] ciphers` value in words, empty when it is good. */
-export function validateCiphers(ciphers: string): string[] {
-  const names = ciphers.split(':');
-  const known: readonly string[] = CIPHER_SUITES;
-  const problems = names
-    .filter((name) => !known.includes(name))
-    .map((name) => `cipher suite "${name}" is not offered here; choose from ${CIPHER_SUITES.join(', ')}`);
-  for (const kind of ['ECDSA', 'RSA']) {
-    if (!names.some((name) => name.startsWith(`ECDHE-${kind}-`))) {
-      problems.push(`no ECDHE-${kind} suite is left: listeners with ${kind} certificates could not be reached`);
-    }
-  }
-  return problems;
 }
 
 /** The part of an identity that TLS needs; it can be cloned to another thread. */

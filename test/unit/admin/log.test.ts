@@ -186,6 +186,15 @@ describe('the destination of the log', () => {
     );
   });
 
+  it('ends a line that it began even behind a reader that had stopped', () => {
+    const { state, destination } = pipe(0);
+    destination.write('lost\n');
+    state.free = 5;
+    state.refills = 5;
+    destination.write('whole\n');
+    expect(state.taken).toMatch(/"dropped":1.*\}\nwhole\n$/);
+  });
+
   it('does not end the process when the pipe is closed or the disk full', () => {
     for (const code of ['EPIPE', 'ENOSPC', 'EBADF']) {
       const destination = createBlockingDestination(

@@ -1,47 +1,9 @@
-import tls from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { TLS_FAILURES } from '../../../src/base/close-reason.js';
+import { CIPHER_SUITES, DEFAULT_CURVES } from '../../../src/base/tls-policy.js';
 import { classifyServerTlsError, explainDialError, explainTlsFailure } from '../../../src/pki/tls-explain.js';
-import {
-  CIPHER_SUITES,
-  clientTlsOptions,
-  DEFAULT_CIPHERS,
-  DEFAULT_CURVES,
-  serverTlsOptions,
-  validateCiphers,
-  validateCurves,
-} from '../../../src/pki/tls-options.js';
+import { clientTlsOptions, serverTlsOptions } from '../../../src/pki/tls-options.js';
 import { createWorld, crlsOf, relayOf } from './world.js';
-
-describe('curves', () => {
-  it('of the default are good', () => {
-    expect(validateCurves(DEFAULT_CURVES)).toEqual([]);
-    expect(validateCurves('secp256k1')).toEqual([]);
-  });
-
-  it.each([
-    ['P-256:X25519:secp256k1', 'picks X25519 first'],
-    ['x25519:secp256k1', 'x25519 must not be offered'],
-    ['auto', '"auto" offers no secp256k1'],
-    ['P-256:P256k1:secp256k1', 'unknown curve "P256k1"'],
-    ['P-256:', 'unknown curve ""'],
-    ['P-256:P-384', 'secp256k1 is missing'],
-  ])('%s are refused with the reason', (curves, words) => {
-    expect(validateCurves(curves).join('\n')).toContain(words);
-  });
-});
-
-describe('cipher suites', () => {
-  it('of the default are good, and OpenSSL knows each', () => {
-    expect(validateCiphers(DEFAULT_CIPHERS)).toEqual([]);
-    for (const suite of CIPHER_SUITES) expect(tls.getCiphers()).toContain(suite.toLowerCase());
-  });
-
-  it('without forward secrecy, or for one kind only, are refused', () => {
-    expect(validateCiphers('AES128-SHA').join('\n')).toContain('"AES128-SHA" is not offered here');
-    expect(validateCiphers('ECDHE-RSA-AES128-GCM-SHA256').join('\n')).toContain('no ECDHE-ECDSA suite is left');
-  });
-});
 
 describe('options', () => {
   const world = createWorld('secp256k1');

@@ -1,17 +1,11 @@
 import tls from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { CIPHER_SUITES, cipherProblems, curveProblems, DEFAULT_CURVES } from '../../../src/base/tls-policy.js';
 import { formatProblems, parseConfig } from '../../../src/config/index.js';
-import { CIPHER_SUITES, cipherProblems, curveProblems, DEFAULT_CURVES } from '../../../src/config/tls-policy.js';
-import * as pki from '../../../src/pki/tls-options.js';
 
 const LISTENER = '[[rpc.listener]]\nkey = "k"\ncert = "c"\nca_cert = "a"\n';
 
 describe('[tls]', () => {
-  it('has the defaults and cipher suites of the layer that uses them', () => {
-    expect(DEFAULT_CURVES).toBe(pki.DEFAULT_CURVES);
-    expect(CIPHER_SUITES).toEqual(pki.CIPHER_SUITES);
-  });
-
   it('refuses X25519 and X448 with the reason', () => {
     for (const name of ['X25519', 'x25519', 'X448', 'X25519MLKEM768']) {
       expect(curveProblems(`P-256:${name}:secp256k1`)).toEqual([
