@@ -17,7 +17,7 @@ import { ensureGenerator } from './build.mjs';
 import { faultOf, figuresOf, runGenerator, summarise } from './measure.mjs';
 import { parseLoadOptions } from './options.mjs';
 
-const FIGURES = ['roundTripsPerSecond', 'p50Us', 'p99Us', 'relayCpuUsPerMessage'];
+const FIGURES = ['roundTripsPerSecond', 'p50Us', 'p99Us', 'relayCpuUsPerMessage', 'otherCores'];
 
 const options = parseLoadOptions(process.argv.slice(2), {
   a: { type: 'string' },
@@ -81,7 +81,7 @@ function print(machine, [a, b]) {
       figure,
       formatSpread(summaryA[figure]),
       formatSpread(summaryB[figure]),
-      formatRatio(runsA, runsB, figure),
+      figure === 'otherCores' ? '' : formatRatio(runsA, runsB, figure),
     ]);
   });
   console.log(formatTable(['outstanding', 'figure', 'A', 'B', 'B/A'], rows));

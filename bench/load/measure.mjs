@@ -5,6 +5,9 @@ import { spread } from '../harness/summary.mjs';
 /** Above this share of a core the generator, not the relay, may set the pace. */
 export const GENERATOR_BOUND_SHARE = 0.9;
 
+/** Cores used by anything but relay and generator above which a run counts as disturbed. */
+export const DISTURBED_CORES = 0.15;
+
 /** A unicast round trip carries two messages, the request and its answer; each is received once and sent once. */
 export const MESSAGES_PER_ROUND_TRIP = 2;
 
@@ -71,6 +74,10 @@ export function figuresOf(run) {
     relayCpuUsPerMessage: microsecondsPerRoundTrip / MESSAGES_PER_ROUND_TRIP,
     relayCores: run.relayCpuSeconds / run.measuredSeconds,
     generatorCores: run.generatorCoreShare,
+    otherCores: Math.max(
+      0,
+      (run.machineBusySeconds - run.relayCpuSeconds - run.generatorCpuSeconds) / run.measuredSeconds,
+    ),
   };
 }
 

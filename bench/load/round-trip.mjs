@@ -16,7 +16,7 @@ import { describeMachine, formatMachine } from '../harness/machine.mjs';
 import { createCertificates, nodeVersions, startRelay } from '../harness/relay-process.mjs';
 import { formatNumber, formatSpread, formatTable } from '../harness/summary.mjs';
 import { ensureGenerator } from './build.mjs';
-import { CLIENT_TYPES, faultOf, GENERATOR_BOUND_SHARE, runGenerator, summarise } from './measure.mjs';
+import { CLIENT_TYPES, DISTURBED_CORES, faultOf, GENERATOR_BOUND_SHARE, runGenerator, summarise } from './measure.mjs';
 import { parseLoadOptions } from './options.mjs';
 
 const options = parseLoadOptions(process.argv.slice(2), {
@@ -86,6 +86,7 @@ function print(result) {
         'relay CPU us/message',
         'relay cores',
         'generator cores',
+        'other cores',
         'note',
       ],
       result.levels.map(({ outstanding, summary, runs: list }) => [
@@ -97,6 +98,7 @@ function print(result) {
         formatSpread(summary.relayCpuUsPerMessage),
         formatNumber(summary.relayCores.median),
         formatNumber(summary.generatorCores.median),
+        formatSpread(summary.otherCores),
         noteOf(summary, list),
       ]),
     ),
@@ -107,6 +109,7 @@ function print(result) {
 function noteOf(summary, list) {
   const notes = [];
   if (summary.generatorCores.max > GENERATOR_BOUND_SHARE) notes.push('generator-bound');
+  if (summary.otherCores.max > DISTURBED_CORES) notes.push('disturbed by other work');
   const late = list.reduce((sum, run) => sum + run.sentLate, 0);
   if (late > 0) notes.push(`${late} sent late`);
   if (list.some((run) => faultOf(run) !== undefined)) notes.push('FAULTY');

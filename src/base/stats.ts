@@ -25,7 +25,7 @@ export type FrameKind = (typeof FRAME_KINDS)[number];
 export const RESULT_CODES = ['0', '100', '101', '102', '103', '104', 'subscriber'] as const;
 
 /** Why a multicast copy was not handed to a subscriber; label `reason`. */
-export const DROP_REASONS = ['queue-full', 'session-closing'] as const;
+export const DROP_REASONS = ['queue-full'] as const;
 
 /** Upper bounds of the request duration histogram in seconds. */
 export const DURATION_BUCKETS_SECONDS = [

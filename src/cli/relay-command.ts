@@ -53,6 +53,7 @@ async function relay(options: RelayOptions): Promise<number> {
   logger.log('info', { component: 'relay', why }, 'relay stopping');
   await running.stop();
   logger.log('info', { component: 'relay' }, 'relay stopped');
+  logger.flush();
   return exitCode;
 }
 

@@ -44,7 +44,7 @@ export function createRows(): Int32Array {
 const LENGTH_BYTES = 4;
 
 export class FrameReader {
-  readonly #scanner: FrameScanner;
+  readonly #scanner: Pick<FrameScanner, 'scan'>;
   readonly #rows: Int32Array;
   readonly #handler: FrameHandler;
   readonly #frameBytesMax: number;
@@ -55,7 +55,7 @@ export class FrameReader {
   #length = 0;
 
   constructor(
-    scanner: FrameScanner,
+    scanner: Pick<FrameScanner, 'scan'>,
     rows: Int32Array,
     handler: FrameHandler,
     bounds: { readonly frameBytesMin: number; readonly frameBytesMax: number },

@@ -83,4 +83,17 @@ class ProcessCpu {
   clockid_t clock_ = 0;
 };
 
+// CPU seconds that all processors of the machine have spent on anything, time stolen by other virtual machines
+// included; ticks of 10 ms. What is left after relay and generator is the work that disturbed the run.
+inline double machineBusySeconds() {
+  FILE* file = std::fopen("/proc/stat", "r");
+  if (file == nullptr) return 0;
+  unsigned long long user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
+  const int fields = std::fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
+                                 &iowait, &irq, &softirq, &steal);
+  std::fclose(file);
+  if (fields != 8) return 0;
+  return static_cast<double>(user + nice + system + irq + softirq + steal) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 }  // namespace bench

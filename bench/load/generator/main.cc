@@ -79,8 +79,8 @@ void printResult(const Options& options, const RoundTripResult& result) {
       static_cast<unsigned long long>(result.records.joined), static_cast<unsigned long long>(result.records.split),
       static_cast<unsigned long long>(result.checksum_answered),
       static_cast<unsigned long long>(result.checksum_delivered));
-  std::printf("\"generatorCpuSeconds\":%.6f,\"generatorCoreShare\":%.4f", result.own_cpu_seconds,
-              result.own_cpu_seconds / result.measured_seconds);
+  std::printf("\"generatorCpuSeconds\":%.6f,\"generatorCoreShare\":%.4f,\"machineBusySeconds\":%.2f",
+              result.own_cpu_seconds, result.own_cpu_seconds / result.measured_seconds, result.machine_busy_seconds);
   if (options.pid > 0) {
     std::printf(",\"relayCpuSeconds\":%.6f,\"relayUserSeconds\":%.2f,\"relaySystemSeconds\":%.2f",
                 result.relay_cpu.total_seconds, result.relay_cpu.user_seconds, result.relay_cpu.system_seconds);

@@ -77,6 +77,7 @@ RoundTripResult RoundTrips::run() {
   runUntil(start + toNs(options_.warmup_seconds), [] { return false; });
 
   const double own_before = ownCpuSeconds();
+  const double machine_before = machineBusySeconds();
   const ProcessCpu::Sample relay_before = relay_cpu_.sample();
   measure_from_ns_ = nowNs();
   const int64_t until = measure_from_ns_ + toNs(options_.seconds);
@@ -85,6 +86,7 @@ RoundTripResult RoundTrips::run() {
   measure_to_ns_ = nowNs();
   const ProcessCpu::Sample relay_after = relay_cpu_.sample();
   result_.own_cpu_seconds = ownCpuSeconds() - own_before;
+  result_.machine_busy_seconds = machineBusySeconds() - machine_before;
   result_.relay_cpu.total_seconds = relay_after.total_seconds - relay_before.total_seconds;
   result_.relay_cpu.user_seconds = relay_after.user_seconds - relay_before.user_seconds;
   result_.relay_cpu.system_seconds = relay_after.system_seconds - relay_before.system_seconds;

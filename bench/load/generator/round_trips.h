@@ -45,6 +45,7 @@ struct RoundTripResult {
   uint64_t sent_late = 0;
   double own_cpu_seconds = 0;
   ProcessCpu::Sample relay_cpu;
+  double machine_busy_seconds = 0;
   RecordCounts records;
   std::string tls;
 
