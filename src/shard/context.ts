@@ -7,6 +7,7 @@ import type { InboundBudget } from '../core/inbound-budget.js';
 import type { Router } from '../core/router.js';
 import type { SubscriptionChange, TopicTable } from '../core/topic-table.js';
 import type { FrameWriter } from '../transport/frame-writer.js';
+import type { Connection } from './connection.js';
 import type { ShardLimits } from './messages.js';
 import type { Session } from './session.js';
 
@@ -32,5 +33,5 @@ export interface ShardContext {
   /** The session left; called once. */
   sessionEnded(session: Session): void;
   /** Reading was paused and must be looked at again when memory becomes free. */
-  readingPaused(session: Session): void;
+  readingPaused(connection: Connection<string>): void;
 }

@@ -25,6 +25,7 @@ import { encodeFrame } from '../wire/channel/frame.js';
 import { formatRpcError } from '../wire/channel/json-rpc.js';
 import { MessageType } from '../wire/channel/message-type.js';
 import { AcceptGate } from './accept-gate.js';
+import type { Connection } from './connection.js';
 import type { ShardContext } from './context.js';
 import { Listener } from './listener.js';
 import type { BoundListener, ControlToShard, ShardSetup, ShardToControl } from './messages.js';
@@ -60,7 +61,7 @@ export class Shard implements ShardContext, RouterObserver {
   readonly #listeners: Listener[] = [];
   readonly #gate: AcceptGate;
   readonly #sessions = new Set<Session>();
-  readonly #paused = new Set<Session>();
+  readonly #paused = new Set<Connection<string>>();
   readonly #dirty: FrameWriter[] = [];
   readonly #calls = new Map<number, RpcCall>();
   #nextCall = 1;
@@ -164,12 +165,11 @@ export class Shard implements ShardContext, RouterObserver {
 
   sessionEnded(session: Session): void {
     this.#sessions.delete(session);
-    this.#paused.delete(session);
     this.stats.set('sessions', this.#sessions.size);
   }
 
-  readingPaused(session: Session): void {
-    this.#paused.add(session);
+  readingPaused(connection: Connection<string>): void {
+    this.#paused.add(connection);
   }
 
   // ---- RouterObserver
@@ -281,9 +281,9 @@ export class Shard implements ShardContext, RouterObserver {
     const nowMs = this.clock.nowMs();
     this.#gate.tick();
     this.router.expire(nowMs);
-    for (const session of this.#paused) {
-      session.updateReading();
-      if (!session.paused) this.#paused.delete(session);
+    for (const connection of this.#paused) {
+      connection.updateReading();
+      if (connection.closed || !connection.paused) this.#paused.delete(connection);
     }
     for (const [id, call] of this.#calls) {
       if (nowMs - call.startedMs < RPC_TIMEOUT_MS) break;
