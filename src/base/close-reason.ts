@@ -44,7 +44,7 @@ export const REFUSALS = [
   'topic-list', // 0x32 that is not an array of scalars or is over the limit
   'topic', // one bad topic in a list
   'handshake', // 0x14 that is no JSON object
-  'rpc', // 0x12 that is no JSON-RPC request
+  'rpc', // 0x12 over 2 MiB, or more than 256 of them without an answer
   'unknown-type',
   'unmatched-response', // 0x31 without a pending request
 ] as const;

@@ -8,6 +8,9 @@ export const FAILURE_REASONS = [
   'subscriber-gone', // pushed, then the subscriber's connection ended
   'subscriber-busy', // every choice had a full queue, was closing or held the same sequence already
   'deadline', // request_timeout_ms passed with choices left
+  'bandwidth-limit', // a limit of the sender's own scope, or of every way to a subscriber
+  'peer-unavailable', // every relay or node with subscribers was unreachable or could not take it
+  'node-without-subscriber', // a 2.x node answered 104: none of its subscribers answered
   'pending-max', // too many requests without an answer
   'malformed-body',
   'private-topic',

@@ -65,6 +65,8 @@ export const DEFAULT_LIMITS = {
   requestTimeoutMs: 30_000,
   /** One subscriber session may take this long, as in the reference. */
   subscriberTimeoutMs: 5_000,
+  /** A peer tries its own sessions for 5 s each: two of them, and half a second for the way. */
+  peerTimeoutMs: 10_500,
   /** Requests of one session without an answer; the next one is refused. */
   sessionPendingMax: 16_384,
   /** Requests of the relay without an answer. */
@@ -75,6 +77,10 @@ export const DEFAULT_LIMITS = {
   /** Output of one session that waits for its socket; one larger frame is always accepted into an empty queue. */
   sessionQueueBytesMax: 16 * MIB,
   sessionQueueFramesMax: 16_384,
+  /** Relays and nodes at one time; the reference has no limit, and its chains have tens of nodes. */
+  peersMax: 128,
+  /** Output of one peer that waits for its socket: four sessions' worth, for a peer stands for many subscribers. */
+  peerQueueBytesMax: 64 * MIB,
   /** A session that takes no byte for this long with output waiting is closed. */
   slowConsumerTimeoutMs: 15_000,
   drainTimeoutMs: 10_000,

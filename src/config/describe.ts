@@ -41,6 +41,34 @@ export function configTable(): ConfigRow[] {
 
 /** Keys known at `path` of the file, or undefined where no table stands. */
 export function knownKeys(path: readonly PropertyKey[]): string[] | undefined {
+  const table = valueSchemaAt(path);
+  return table !== undefined && isObject(table) ? Object.keys(table._zod.def.shape) : undefined;
+}
+
+/** Whether `path` is written as `[[path]]`. */
+export function isTableList(path: readonly PropertyKey[]): boolean {
+  const list = valueSchemaAt(path);
+  return list !== undefined && isArray(list) && isObject(list._zod.def.element);
+}
+
+/** Whether the number at `path` may have decimals. */
+export function isDecimal(path: readonly PropertyKey[]): boolean {
+  const number = valueSchemaAt(path);
+  return number !== undefined && number._zod.def.type === 'number' && !(number as z.ZodNumber).isInt;
+}
+
+/** Value that a missing key at `path` takes, or undefined. */
+export function defaultAt(path: readonly PropertyKey[]): unknown {
+  const schema = schemaAt(path);
+  return schema === undefined ? undefined : (schema as z.ZodType).safeParse(undefined).data;
+}
+
+function valueSchemaAt(path: readonly PropertyKey[]): z.core.$ZodType | undefined {
+  const schema = schemaAt(path);
+  return schema && unwrap(schema).schema;
+}
+
+function schemaAt(path: readonly PropertyKey[]): z.core.$ZodType | undefined {
   let schema: z.core.$ZodType = configSchema;
   for (const step of path) {
     const { schema: inner } = unwrap(schema);
@@ -48,8 +76,7 @@ export function knownKeys(path: readonly PropertyKey[]): string[] | undefined {
     else if (isObject(inner) && Object.hasOwn(inner._zod.def.shape, step)) schema = inner._zod.def.shape[String(step)];
     else return undefined;
   }
-  const { schema: table } = unwrap(schema);
-  return isObject(table) ? Object.keys(table._zod.def.shape) : undefined;
+  return schema;
 }
 
 function sectionsOf(table: z.core.$ZodObject, path: readonly string[]): ConfigSection[] {
@@ -112,9 +139,11 @@ function typeText(schema: z.core.$ZodType): string {
   if (def.type === 'enum') return Object.values(def.entries).map(tomlText).join(', ');
   if (def.type === 'array') return `list of ${typeText(def.element)}`;
   if (def.type === 'number') {
-    const { minValue, maxValue } = schema as z.ZodNumber;
-    return `integer, ${minValue}-${maxValue}`;
+    const { minValue, maxValue, isInt } = schema as z.ZodNumber;
+    const unit = (schema as z.ZodType).meta()?.unit;
+    return `${isInt ? 'integer' : 'decimal'}, ${unit === undefined ? '' : `${unit}, `}${minValue}-${maxValue}`;
   }
+  if (def.type === 'boolean') return 'boolean';
   return 'string';
 }
 

@@ -1,7 +1,7 @@
 /** Issues of the schema -> problems in the words of an operator. Reads codes, never message texts. */
 import { closest, distance } from 'fastest-levenshtein';
 import type * as z from 'zod';
-import { configTable, knownKeys } from './describe.js';
+import { configTable, isDecimal, isTableList, knownKeys } from './describe.js';
 import { formatPath } from './problem.js';
 
 export interface LocatedProblem {
@@ -23,8 +23,9 @@ function issueText(issue: z.core.$ZodIssue, value: unknown): string {
       if (value === undefined) return 'is missing; it has no default';
       if (issue.expected === 'string') return `must be a string${quoteHint(value)}, not ${describeValue(value)}`;
       if (issue.expected === 'int' || issue.expected === 'number') {
-        return `must be a whole number, not ${describeValue(value)}`;
+        return `must be a ${isDecimal(issue.path) ? 'decimal' : 'whole'} number, not ${describeValue(value)}`;
       }
+      if (issue.expected === 'boolean') return `must be true or false, not ${describeValue(value)}`;
       if (issue.expected === 'array') return `must be a list${listHint(issue.path)}, not ${describeValue(value)}`;
       if (issue.expected === 'object') {
         return `must be a table, [${formatPath(issue.path)}], not ${describeValue(value)}`;
@@ -92,10 +93,11 @@ function quoteHint(value: unknown): string {
 }
 
 function listHint(path: readonly PropertyKey[]): string {
-  return formatPath(path) === 'rpc.listener' ? ' of tables, [[rpc.listener]] in double brackets' : ', [...]';
+  return isTableList(path) ? ` of tables, [[${formatPath(path)}]] in double brackets` : ', [...]';
 }
 
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+/** What stands in the file at `path`, or undefined. */
+export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   let value = root;
   for (const step of path) {
     if (typeof value !== 'object' || value === null) return undefined;

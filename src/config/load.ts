@@ -2,9 +2,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
+import * as z from 'zod';
 import { errorText } from '../base/errors.js';
-import { crossChecks } from './cross-checks.js';
-import { explainIssue, type LocatedProblem } from './explain.js';
+import { crossChecks, type Lookup } from './cross-checks.js';
+import { defaultAt } from './describe.js';
+import { explainIssue, type LocatedProblem, valueAt } from './explain.js';
 import { lineOf, locateKeys } from './locate.js';
 import { type ConfigProblem, formatPath } from './problem.js';
 import { configSchema, type RelayConfig } from './schema.js';
@@ -49,8 +51,8 @@ export function parseConfig(text: string, baseDirectory: string): ConfigResult {
   const completed = withSections(raw);
   const parsed = configSchema.safeParse(completed);
   const problems = parsed.success ? [] : parsed.error.issues.flatMap((issue) => explainIssue(issue, completed));
-  const { listeners, lookup } = effectiveValues(completed, problems);
-  const findings = crossChecks(lookup, listeners);
+  const given = (keyPath: readonly PropertyKey[]) => valueAt(raw, keyPath) !== undefined;
+  const findings = crossChecks(effectiveValues(completed, problems), given);
   problems.push(...findings.problems);
   if (!parsed.success || problems.length > 0) return { ok: false, problems: inFileOrder(problems.map(place)) };
   return {
@@ -60,22 +62,19 @@ export function parseConfig(text: string, baseDirectory: string): ConfigResult {
   };
 }
 
-/** Every section is optional: a missing one is an empty one. */
+/** A missing section is an empty one, but for those whose presence means something and lists of tables. */
 function withSections(raw: Record<string, unknown>): Record<string, unknown> {
-  const empty = Object.fromEntries(Object.keys(configSchema.shape).map((section) => [section, {}]));
-  return { ...empty, ...raw };
+  const sections = Object.entries(configSchema.shape).filter(([, schema]) => schema instanceof z.ZodObject);
+  return { ...Object.fromEntries(sections.map(([name]) => [name, {}])), ...raw };
 }
 
 /**
  * What the cross checks may look at: values of the file and defaults, without those that are wrong by themselves. The
  * schema returns no data when anything is wrong, hence this second way to the values.
  */
-function effectiveValues(
-  raw: Record<string, unknown>,
-  problems: readonly LocatedProblem[],
-): { listeners: number; lookup: (path: readonly PropertyKey[]) => unknown } {
+function effectiveValues(raw: Record<string, unknown>, problems: readonly LocatedProblem[]): Lookup {
   const wrong = new Set(problems.map((problem) => formatPath(problem.path)));
-  const lookup = (keyPath: readonly PropertyKey[]): unknown => {
+  return (keyPath) => {
     let value: unknown = raw;
     for (let length = 1; length <= keyPath.length; length++) {
       if (wrong.has(formatPath(keyPath.slice(0, length)))) return undefined;
@@ -84,32 +83,25 @@ function effectiveValues(
     }
     return value === undefined ? defaultAt(keyPath) : value;
   };
-  const list = lookup(['rpc', 'listener']);
-  return { listeners: Array.isArray(list) ? list.length : 0, lookup };
-}
-
-/** The schema's own default of a key inside a section or a list entry. */
-function defaultAt(keyPath: readonly PropertyKey[]): unknown {
-  const [section, ...rest] = keyPath;
-  const key = String(rest.at(-1));
-  const table =
-    section === 'rpc'
-      ? configSchema.shape.rpc.shape.listener.unwrap().element.shape
-      : configSchema.shape[section as Exclude<keyof typeof configSchema.shape, 'rpc'>].shape;
-  const schema = (table as Record<string, { safeParse(value: unknown): { data?: unknown } }>)[key];
-  return schema?.safeParse(undefined).data;
 }
 
 function withAbsolutePaths(config: RelayConfig, baseDirectory: string): RelayConfig {
   const absolute = (file: string) => path.resolve(baseDirectory, file);
-  const listener = config.rpc.listener.map((one) => ({
-    ...one,
-    key: absolute(one.key),
-    cert: absolute(one.cert),
-    ca_cert: absolute(one.ca_cert),
-    ...(one.crl === undefined ? {} : { crl: absolute(one.crl) }),
-  }));
-  return { ...config, rpc: { ...config.rpc, listener } };
+  const files = <Files extends { key: string; cert: string; ca_cert: string }>(table: Files): Files => ({
+    ...table,
+    key: absolute(table.key),
+    cert: absolute(table.cert),
+    ca_cert: absolute(table.ca_cert),
+  });
+  const withCrl = <Table extends { crl?: string | undefined }>(table: Table): Table =>
+    table.crl === undefined ? table : { ...table, crl: absolute(table.crl) };
+  return {
+    ...config,
+    rpc: { ...config.rpc, listener: config.rpc.listener.map((one) => withCrl(files(one))) },
+    ...(config.network_security && { network_security: files(config.network_security) }),
+    p2p: withCrl(config.p2p),
+    organisation: config.organisation.map((one) => ({ ...one, issuers: one.issuers.map(absolute) })),
+  };
 }
 
 /** In the order of the file, so that an operator can go through it once; the sort is stable. */

@@ -4,104 +4,18 @@
  * Keys keep the spelling of the file (snake_case), so that config, code, log and documentation use one name.
  * A key stands here only when the relay acts on it.
  */
-import { isIP } from 'node:net';
 import * as z from 'zod';
-import {
-  CHANNEL_FRAME_BYTES_MAX,
-  DEFAULT_LIMITS,
-  PENDING_OVERHEAD_BYTES,
-  TLS_RECORD_BYTES_MAX,
-} from '../base/limits.js';
 import { LOG_LEVELS } from '../base/logger.js';
 import { cipherProblems, curveProblems, DEFAULT_CIPHERS, DEFAULT_CURVES } from '../base/tls-policy.js';
+import { flowControl, organisations } from './schema-bandwidth.js';
+import { limitKeys } from './schema-limits.js';
+import { certificateList, compatibility, networkSecurity, p2p } from './schema-p2p.js';
+import { filePath, ip, judged, port } from './schema-values.js';
 
 /** A listener needs a certificate of its own; more than a handful means that something generated the file wrongly. */
 const LISTENERS_MAX = 16;
 /** Group numbers are positive int16 in fisco 2.x. */
 const GROUP_MAX = 32_767;
-/** Below this, timers cost more than they guard; tests use the minimum. */
-const TIMEOUT_MS_MIN = 10;
-/** One day: anything longer is no time-out, and stays far below the 2^31 - 1 ms of a timer. */
-const TIMEOUT_MS_MAX = 86_400_000;
-/** 64 GiB: larger byte budgets exceed what one process can hold in buffers. */
-const BYTES_MAX = 65_536 * 1_048_576;
-/** A frame is held whole until it is answered, so a smaller inbound budget could never take a maximum frame. */
-const INBOUND_BYTES_MIN = CHANNEL_FRAME_BYTES_MAX + PENDING_OVERHEAD_BYTES;
-
-const port = () => z.int().min(0).max(65_535);
-
-const filePath = () =>
-  z
-    .string()
-    .min(1)
-    .refine((value) => !value.includes('\0'), { error: 'contains a NUL character' });
-
-/** A string judged by a function that returns every problem in words. */
-const judged = (problemsOf: (value: string) => string[]) =>
-  z.string().superRefine((value, context) => {
-    for (const message of problemsOf(value)) context.addIssue({ code: 'custom', message });
-  });
-
-const ip = () =>
-  judged((value) =>
-    isIP(value) === 0 ? [`${JSON.stringify(value)} is no IP address; host names are not accepted here`] : [],
-  );
-
-const limit = (name: keyof typeof DEFAULT_LIMITS, min: number, max: number, description: string) =>
-  z.int().min(min).max(max).default(DEFAULT_LIMITS[name]).meta({ description });
-
-const timeout = (name: keyof typeof DEFAULT_LIMITS, description: string) =>
-  limit(name, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX, description);
-
-/** `handshakeTimeoutMs` -> `handshake_timeout_ms` */
-type SnakeCase<Name extends string> = Name extends `${infer Head}${infer Tail}`
-  ? Head extends Lowercase<Head>
-    ? `${Head}${SnakeCase<Tail>}`
-    : `_${Lowercase<Head>}${SnakeCase<Tail>}`
-  : Name;
-
-/** `satisfies` makes the compiler find a limit that was added to base/limits.ts and not here. */
-const limits = {
-  sessions_max: limit('sessionsMax', 1, 1_000_000, 'Sessions at one time; a further connection is closed.'),
-  handshakes_max: limit('handshakesMax', 1, 65_536, 'Connections inside the TLS handshake at one time.'),
-  accepts_per_second: limit('acceptsPerSecond', 1, 100_000, 'New connections accepted per second.'),
-  handshake_timeout_ms: timeout('handshakeTimeoutMs', 'A TLS handshake that takes longer is ended.'),
-  idle_timeout_ms: timeout(
-    'idleTimeoutMs',
-    'A session without traffic for this long is closed; must be longer than the heartbeat interval of the SDKs.',
-  ),
-  request_timeout_ms: timeout('requestTimeoutMs', 'Every request is answered before this, with 102 at the latest.'),
-  subscriber_timeout_ms: timeout(
-    'subscriberTimeoutMs',
-    'A subscriber that is silent for this long loses the request to the next one; below `request_timeout_ms`.',
-  ),
-  session_pending_max: limit('sessionPendingMax', 1, 1_048_576, 'Requests of one session without an answer.'),
-  pending_max: limit('pendingMax', 1, 16_777_216, 'Requests of the relay without an answer.'),
-  session_inbound_bytes_max: limit(
-    'sessionInboundBytesMax',
-    INBOUND_BYTES_MIN,
-    BYTES_MAX,
-    'Bytes of received frames held for one session; when they are used up, reading from it pauses. The minimum holds one frame of the largest size.',
-  ),
-  inbound_bytes_max: limit(
-    'inboundBytesMax',
-    INBOUND_BYTES_MIN,
-    BYTES_MAX,
-    'The same for all sessions together; not below `session_inbound_bytes_max`.',
-  ),
-  session_queue_bytes_max: limit(
-    'sessionQueueBytesMax',
-    TLS_RECORD_BYTES_MAX,
-    BYTES_MAX,
-    'Output of one session that waits for its socket. An empty queue takes one larger frame.',
-  ),
-  session_queue_frames_max: limit('sessionQueueFramesMax', 1, 1_048_576, 'The same, counted in frames.'),
-  slow_consumer_timeout_ms: timeout(
-    'slowConsumerTimeoutMs',
-    'A session that takes no byte for this long while output waits is closed.',
-  ),
-  drain_timeout_ms: timeout('drainTimeoutMs', 'Longest wait for open requests after SIGTERM.'),
-} satisfies Record<SnakeCase<keyof typeof DEFAULT_LIMITS>, z.ZodType>;
 
 const listener = z.strictObject({
   channel_listen_ip: ip()
@@ -135,6 +49,15 @@ export const configSchema = z.strictObject({
         }),
     })
     .meta({ description: 'Ports of the SDKs.' }),
+  network_security: networkSecurity,
+  p2p,
+  compatibility,
+  certificate_whitelist: certificateList(
+    'Node IDs that are let in on the P2P port; an empty list lets in every certificate of its CAs.',
+  ),
+  certificate_blacklist: certificateList(
+    'Node IDs that are refused on the P2P port, also when the whitelist has them.',
+  ),
   tls: z
     .strictObject({
       ciphers: judged(cipherProblems)
@@ -168,6 +91,8 @@ export const configSchema = z.strictObject({
         .meta({ description: 'Group IDs told to SDKs that ask for them.' }),
     })
     .meta({ description: 'What SDKs learn about the chain; the relay itself has none.' }),
+  flow_control: flowControl,
+  organisation: organisations,
   admin: z
     .strictObject({
       listen_ip: ip().default('127.0.0.1').meta({
@@ -186,10 +111,15 @@ export const configSchema = z.strictObject({
         .meta({ description: 'One JSON object a line for machines, or text for people.' }),
     })
     .meta({ description: 'Log on standard output.' }),
-  limits: z.strictObject(limits).meta({ description: 'Bounds; the defaults suit most installations.' }),
+  limits: z.strictObject(limitKeys).meta({ description: 'Bounds; the defaults suit most installations.' }),
 });
 
 /** A checked configuration with every default filled in. File names are absolute. */
 export type RelayConfig = z.output<typeof configSchema>;
 export type ListenerConfig = RelayConfig['rpc']['listener'][number];
 export type LimitsConfig = RelayConfig['limits'];
+/** Present exactly when the relay has a P2P port. */
+export type NetworkSecurityConfig = NonNullable<RelayConfig['network_security']>;
+export type P2pConfig = RelayConfig['p2p'];
+export type FlowControlConfig = RelayConfig['flow_control'];
+export type OrganisationConfig = RelayConfig['organisation'][number];

@@ -7,6 +7,7 @@ import { createHealth } from '../admin/health.js';
 import { type AdminAddress, createAdminServer } from '../admin/http.js';
 import { createMetrics } from '../admin/metrics.js';
 import { systemClock } from '../base/clock.js';
+import { RelayError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { limitsFromConfig, type RelayConfig } from '../config/index.js';
 import type { TlsIdentity } from '../pki/identity.js';
@@ -55,6 +56,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     for (const warning of identity.warnings) logger.log('warn', { component: 'tls', warning }, 'certificate warning');
     return identity;
   });
+  refuseUnbuilt(config);
   const topics = new TopicDirectory();
   const version = packageVersion();
   let draining = false;
@@ -163,6 +165,25 @@ function identityOfNode(identities: readonly TlsIdentity[]): { nodeId: string; a
     agency: issuerCn,
     name: subjectCn,
   };
+}
+
+/**
+ * Sections whose part of the relay does not exist yet: better no start than a setting that silently does nothing.
+ * @throws RelayError `config-invalid`
+ */
+function refuseUnbuilt(config: RelayConfig): void {
+  const unbuilt = [
+    config.network_security === undefined ? '' : '[network_security]',
+    Object.values(config.flow_control).some((limit) => (Array.isArray(limit) ? limit.length > 0 : limit !== undefined))
+      ? '[flow_control]'
+      : '',
+    config.organisation.length === 0 ? '' : '[[organisation]]',
+  ].filter((name) => name !== '');
+  if (unbuilt.length === 0) return;
+  throw new RelayError(
+    'config-invalid',
+    `${unbuilt.join(', ')}: this version has no P2P port and no bandwidth limits yet; remove the section`,
+  );
 }
 
 function endpointOf(listeners: readonly BoundListener[]): string {

@@ -20,7 +20,7 @@ export interface Filter {
 
 class Member {
   readonly endpoint: Endpoint;
-  readonly weight: number;
+  weight: number;
   /** Stamp of the subscription, see `TopicTable.changes`. */
   readonly since: number;
   left: number;
@@ -48,9 +48,15 @@ export class FairRound {
     return this.#byId.has(endpoint.id);
   }
 
-  /** Adds a member that takes part in the current round; returns false if it is a member already. */
+  /** Adds a member that takes part in the current round, or changes the weight of one; returns false for the latter. */
   add(endpoint: Endpoint, weight = 1, since = 0): boolean {
-    if (this.#byId.has(endpoint.id)) return false;
+    const known = this.#byId.get(endpoint.id);
+    if (known) {
+      // Takes effect in the next round; what is left of this one must not exceed it.
+      known.weight = weight;
+      known.left = Math.min(known.left, weight);
+      return false;
+    }
     const member = new Member(endpoint, weight, since, this.#members.length);
     this.#members.push(member);
     this.#byId.set(endpoint.id, member);

@@ -2,10 +2,14 @@
  * Memory held for what clients send: incomplete frames and requests that wait for their answer (decisions §9).
  *
  * Per session the bound is strict. For the whole relay reading is paused from half of `bytesMax` on, and only for sessions that
- * hold more than an equal share of it: subscribers that merely answer are never paused, so that what is held can be answered
- * and freed. The rest below the shares is at most the other half, hence `bytesMax` holds, but for one frame: when only
- * incomplete frames are left, the account that waits longest is privileged to finish its own, so that somebody always
- * makes progress. A privileged sender that stalls loses its connection, which is the owner's part (`stalled`).
+ * hold more than an equal share of a quarter: subscribers that merely answer are never paused, so that what is held can be
+ * answered and freed. An incomplete frame may double with its next bytes, hence those below the shares come to hold at most
+ * the other half, and `bytesMax` holds but for the chunks just read and one frame:
+ *
+ * So that somebody always makes progress, one account with an incomplete frame is privileged to finish it, the one that waits
+ * longest. A finished frame may become a request and stay. Therefore the privilege is given only while less than `bytesMax` is
+ * held, or when no request is left whose answer would free anything. A privileged sender that stalls loses its connection,
+ * which is the owner's part (`stalled`).
  */
 export interface BudgetLimits {
   readonly bytesMax: number;
@@ -29,13 +33,13 @@ export class InboundAccount {
   }
 
   setPartial(bytes: number, nowMs: number): void {
-    this.#budget.change(this, bytes - this.partialBytes);
+    this.#budget.changePartial(this, bytes - this.partialBytes);
     this.partialBytes = bytes;
     this.progressMs = nowMs;
   }
 
   addPending(bytes: number): void {
-    this.#budget.change(this, bytes);
+    this.#budget.changePending(this, bytes);
     this.pendingBytes += bytes;
   }
 
@@ -49,7 +53,10 @@ export class InboundBudget {
   readonly #limits: BudgetLimits;
   readonly #accounts = new Set<InboundAccount>();
   #usedBytes = 0;
+  #pendingBytes = 0;
   #privileged: InboundAccount | undefined = undefined;
+  /** Its time to move starts here: it may have waited long for the privilege. */
+  #privilegedMs = 0;
 
   constructor(limits: BudgetLimits) {
     this.#limits = limits;
@@ -66,45 +73,77 @@ export class InboundBudget {
   }
 
   /** May this account read more? */
-  allows(account: InboundAccount): boolean {
-    // Pending requests free their bytes by themselves; an incomplete frame alone is below the bound by configuration.
-    if (account.bytes >= this.#limits.accountBytesMax && account.pendingBytes > 0) return false;
-    if (!this.#full()) return true;
-    if (account.bytes <= this.#limits.bytesMax / 2 / this.#accounts.size) return true;
+  allows(account: InboundAccount, nowMs: number): boolean {
+    if (this.#atOwnBound(account)) {
+      // It cannot move now, which is neither progress nor a stall.
+      if (account === this.#privileged) this.#privileged = undefined;
+      return false;
+    }
+    if (!this.#full() || !this.#aboveShare(account)) return true;
     if (account.partialBytes === 0) return false;
-    if (!this.#privileged) this.#privileged = this.#longestWaiting();
+    if (!this.#privileged && (this.#usedBytes < this.#limits.bytesMax || this.#pendingBytes === 0)) {
+      this.#privileged = this.#longestWaiting();
+      this.#privilegedMs = nowMs;
+    }
     return this.#privileged === account;
   }
 
   /** The privileged account, when it has not moved for `timeoutMs` while the budget is exhausted. */
   stalled(nowMs: number, timeoutMs: number): InboundAccount | undefined {
     const account = this.#privileged;
-    return this.#full() && account && nowMs - account.progressMs >= timeoutMs ? account : undefined;
+    if (!account || nowMs - Math.max(account.progressMs, this.#privilegedMs) < timeoutMs) return undefined;
+    return account;
   }
 
   /** For `InboundAccount` only. */
-  change(account: InboundAccount, bytes: number): void {
-    this.#usedBytes += bytes;
+  changePartial(account: InboundAccount, bytes: number): void {
+    // The frame is finished.
     if (account === this.#privileged && bytes < 0) this.#privileged = undefined;
+    this.#change(bytes);
+  }
+
+  /** For `InboundAccount` only. */
+  changePending(account: InboundAccount, bytes: number): void {
+    // The frame is finished and has become a request; the next one may be as long, so that nothing shrinks.
+    if (account === this.#privileged && bytes > 0) this.#privileged = undefined;
+    this.#pendingBytes += bytes;
+    this.#change(bytes);
   }
 
   /** For `InboundAccount` only. */
   close(account: InboundAccount): void {
     if (!this.#accounts.delete(account)) return;
-    this.#usedBytes -= account.bytes;
+    if (account === this.#privileged) this.#privileged = undefined;
+    this.#pendingBytes -= account.pendingBytes;
+    this.#change(-account.bytes);
     account.partialBytes = 0;
     account.pendingBytes = 0;
-    if (account === this.#privileged) this.#privileged = undefined;
+  }
+
+  #change(bytes: number): void {
+    this.#usedBytes += bytes;
+    if (!this.#full()) this.#privileged = undefined;
   }
 
   #full(): boolean {
     return this.#usedBytes >= this.#limits.bytesMax / 2;
   }
 
+  /** Pending requests free their bytes by themselves; an incomplete frame alone is below the bound by configuration. */
+  #atOwnBound(account: InboundAccount): boolean {
+    return account.bytes >= this.#limits.accountBytesMax && account.pendingBytes > 0;
+  }
+
+  #aboveShare(account: InboundAccount): boolean {
+    return account.bytes > this.#limits.bytesMax / 4 / this.#accounts.size;
+  }
+
+  /** Only among those who may not read otherwise: a forgotten byte of a quiet session must not cost the others their time. */
   #longestWaiting(): InboundAccount | undefined {
     let longest: InboundAccount | undefined;
     for (const account of this.#accounts) {
-      if (account.partialBytes > 0 && (!longest || account.progressMs < longest.progressMs)) longest = account;
+      if (account.partialBytes === 0 || !this.#aboveShare(account) || this.#atOwnBound(account)) continue;
+      if (!longest || account.progressMs < longest.progressMs) longest = account;
     }
     return longest;
   }

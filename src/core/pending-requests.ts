@@ -5,7 +5,8 @@
  * push outstanding. Invariants:
  *  - a request with a target is in the table under (target, seq), in `target.routerPushes` and in the push list;
  *  - every held request with a requester is in `requester.routerRequests`, and every held request is in the deadline list;
- *  - push list and deadline list are ordered by time, because each has one constant time-out: expiry looks at heads only.
+ *  - push lists and deadline lists are ordered by time, because each has one constant time-out: expiry looks at heads only;
+ *  - a push to a peer is known by its ticket, one to a session by the sequence in its frame.
  *
  * Objects are pooled and the table compares sequence bytes in place: a frame costs no allocation, string or closure.
  */
@@ -14,8 +15,8 @@ import { SEQ_OFFSET } from '../wire/channel/frame.js';
 import type { Endpoint } from './endpoint.js';
 import type { Topic } from './topic-table.js';
 
-/** Which of the four lists a link belongs to. */
-const List = { requester: 0, target: 1, deadline: 2, push: 3 } as const;
+/** Which kind of list a link belongs to. */
+const List = { requester: 0, target: 1, deadline: 2, push: 3, waiting: 4 } as const;
 type List = (typeof List)[keyof typeof List];
 
 const EMPTY = Buffer.alloc(0);
@@ -32,10 +33,17 @@ export class PendingRequest {
   pushedMs = 0;
   counted = 0;
   gone = false;
+  /** Number of the push to a peer, 0 for a session. */
+  ticket = 0;
+  /** What the requester calls this request, handed back with the answer. */
+  replyTicket = 0;
+  /** Peers were asked for their lists because nobody was found; it happens once. */
+  pulled = false;
+  waiting = false;
   heldBytes = 0;
   readonly tried: Endpoint[] = [];
-  readonly next: (PendingRequest | undefined)[] = [undefined, undefined, undefined, undefined];
-  readonly previous: (PendingRequest | undefined)[] = [undefined, undefined, undefined, undefined];
+  readonly next: (PendingRequest | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
+  readonly previous: (PendingRequest | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   chain: PendingRequest | undefined = undefined;
   hash = 0;
 }
@@ -85,8 +93,16 @@ const POOL_MAX = 4096;
 const BUCKETS_MIN = 1024;
 
 export class PendingRequests {
+  /** Requests of sessions, then of peers, by age. */
   readonly byDeadline = new RequestList(List.deadline);
+  readonly byPeerDeadline = new RequestList(List.deadline);
+  /** Pushes to sessions, then to peers, by age. */
   readonly byPush = new RequestList(List.push);
+  readonly byPeerPush = new RequestList(List.push);
+  /** Requests that wait for the topic lists of peers. */
+  readonly waiting = new RequestList(List.waiting);
+  readonly #byTicket = new Map<number, PendingRequest>();
+  #ticket = 1;
   #buckets: (PendingRequest | undefined)[] = new Array(BUCKETS_MIN).fill(undefined);
   #pushes = 0;
   readonly #pool: PendingRequest[] = [];
@@ -98,24 +114,46 @@ export class PendingRequests {
   }
 
   get size(): number {
-    return this.byDeadline.size;
+    return this.byDeadline.size + this.byPeerDeadline.size;
   }
 
   /** Takes a request into the lists. `heldBytes` is given back through `Endpoint.released`. */
-  hold(requester: Endpoint, frame: Buffer, topic: Topic, heldBytes: number, nowMs: number): PendingRequest {
+  hold(
+    requester: Endpoint,
+    frame: Buffer,
+    topic: Topic | undefined,
+    heldBytes: number,
+    replyTicket: number,
+    nowMs: number,
+  ): PendingRequest {
     const request = this.#pool.pop() ?? new PendingRequest();
     request.frame = frame;
     request.requester = requester;
     request.topic = topic;
     request.heldBytes = heldBytes;
+    request.replyTicket = replyTicket;
     request.startedMs = nowMs;
     requester.routerRequests.append(request);
-    this.byDeadline.append(request);
+    this.#deadlineList(requester).append(request);
     requester.held(heldBytes);
     return request;
   }
 
-  /** The push to `target` under the sequence that stands in `frame`, if one is outstanding. */
+  /** A number for a frame to a peer: never 0, and free. */
+  nextTicket(): number {
+    do {
+      this.#ticket = this.#ticket >= 0xffffffff ? 1 : this.#ticket + 1;
+    } while (this.#byTicket.has(this.#ticket));
+    return this.#ticket;
+  }
+
+  /** The push to the peer `target` under this ticket, if one is outstanding. */
+  findTicket(target: Endpoint, ticket: number): PendingRequest | undefined {
+    const request = this.#byTicket.get(ticket);
+    return request?.target === target ? request : undefined;
+  }
+
+  /** The push to the session `target` under the sequence that stands in `frame`, if one is outstanding. */
   find(target: Endpoint, frame: Buffer): PendingRequest | undefined {
     const hash = this.#hash(target.id, frame);
     let request = this.#buckets[hash & (this.#buckets.length - 1)];
@@ -126,17 +164,26 @@ export class PendingRequests {
     return undefined;
   }
 
-  /** Notes the push of `request` to `target`; the caller has checked with `find` that the sequence is free there. */
-  pushed(request: PendingRequest, target: Endpoint, nowMs: number): void {
-    if (this.#pushes >= this.#buckets.length) this.#grow();
+  /**
+   * Notes the push of `request` to `target`. The caller has checked with `find` that the sequence is free at a session, or
+   * took `ticket` from `nextTicket` for a peer.
+   */
+  pushed(request: PendingRequest, target: Endpoint, ticket: number, nowMs: number): void {
     request.target = target;
     request.pushedMs = nowMs;
+    target.routerPushes.append(request);
+    if (target.isPeer) {
+      request.ticket = ticket;
+      this.#byTicket.set(ticket, request);
+      this.byPeerPush.append(request);
+      return;
+    }
+    if (this.#pushes >= this.#buckets.length) this.#grow();
     request.hash = this.#hash(target.id, request.frame);
     const bucket = request.hash & (this.#buckets.length - 1);
     request.chain = this.#buckets[bucket];
     this.#buckets[bucket] = request;
     this.#pushes++;
-    target.routerPushes.append(request);
     this.byPush.append(request);
   }
 
@@ -144,6 +191,14 @@ export class PendingRequests {
   unpushed(request: PendingRequest): void {
     const { target } = request;
     if (!target) return;
+    request.target = undefined;
+    target.routerPushes.remove(request);
+    if (target.isPeer) {
+      this.#byTicket.delete(request.ticket);
+      request.ticket = 0;
+      this.byPeerPush.remove(request);
+      return;
+    }
     const bucket = request.hash & (this.#buckets.length - 1);
     let at = this.#buckets[bucket];
     if (at === request) this.#buckets[bucket] = request.chain;
@@ -152,17 +207,28 @@ export class PendingRequests {
       if (at) at.chain = request.chain;
     }
     request.chain = undefined;
-    request.target = undefined;
     this.#pushes--;
-    target.routerPushes.remove(request);
     this.byPush.remove(request);
+  }
+
+  /** Parks a request that has no push until `waiting` is worked off. */
+  wait(request: PendingRequest): void {
+    request.waiting = true;
+    this.waiting.append(request);
+  }
+
+  unwait(request: PendingRequest): void {
+    if (!request.waiting) return;
+    request.waiting = false;
+    this.waiting.remove(request);
   }
 
   /** Forgets the request: it was answered, or nobody waits for the answer any more. */
   release(request: PendingRequest): void {
     this.unpushed(request);
-    this.byDeadline.remove(request);
+    this.unwait(request);
     if (request.requester) {
+      this.#deadlineList(request.requester).remove(request);
       request.requester.routerRequests.remove(request);
       request.requester.released(request.heldBytes);
     }
@@ -171,9 +237,15 @@ export class PendingRequests {
     request.topic = undefined;
     request.counted = 0;
     request.gone = false;
+    request.replyTicket = 0;
+    request.pulled = false;
     request.heldBytes = 0;
     request.tried.length = 0;
     if (this.#pool.length < POOL_MAX) this.#pool.push(request);
+  }
+
+  #deadlineList(requester: Endpoint): RequestList {
+    return requester.isPeer ? this.byPeerDeadline : this.byDeadline;
   }
 
   #hash(id: number, frame: Buffer): number {

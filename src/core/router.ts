@@ -1,21 +1,24 @@
 /**
- * Unicast and multicast over the sessions of one shard: which subscriber, what when it fails, which code at the end.
+ * Unicast and multicast over the sessions of one shard and the peers it is linked to: which subscriber, what when it fails,
+ * which code at the end.
  *
  * Pure state: no sockets, no timers; time comes with each call. Every request handed to `unicast` is answered through its
- * sender exactly once, unless the sender's own session ends first.
+ * sender exactly once, unless the sender's own connection ends first. What came from a peer goes to sessions only.
  */
 import type { FailureReason } from '../base/failure-reason.js';
-import { PENDING_OVERHEAD_BYTES } from '../base/limits.js';
+import { CHANNEL_HEADER_BYTES, PENDING_OVERHEAD_BYTES } from '../base/limits.js';
 import { RESULT_OFFSET } from '../wire/channel/frame.js';
 import type { Endpoint } from './endpoint.js';
 import type { Filter } from './fair-round.js';
-import { Counted, type PendingRequest, PendingRequests } from './pending-requests.js';
+import { Counted, type PendingRequest, PendingRequests, type RequestList } from './pending-requests.js';
 import type { SeenCache, SeenMessage } from './seen-cache.js';
 import type { TopicTable } from './topic-table.js';
 
 export interface RouterLimits {
   readonly requestTimeoutMs: number;
   readonly subscriberTimeoutMs: number;
+  /** A peer tries two of its own sessions in this time; a request that came from a peer is answered a little earlier. */
+  readonly peerTimeoutMs: number;
   readonly sessionPendingMax: number;
   readonly pendingMax: number;
 }
@@ -27,7 +30,29 @@ export interface RouterObserver {
   /** A request ended after `durationMs`; `result` is a subscriber's own or one of our codes. */
   answered(requester: Endpoint, frame: Buffer, result: number, durationMs: number): void;
   failed(requester: Endpoint, frame: Buffer, code: number, reason: FailureReason, durationMs: number): void;
+  /**
+   * Nobody is known for a topic. Returns true when peers are asked for their lists; `Router.pulled` must then be called, soon
+   * and whatever comes of it.
+   */
+  missed(): boolean;
+  /** May this frame leave over a peer link for this sender, by the bandwidth limits? */
+  mayForward(requester: Endpoint, frameBytes: number, nowMs: number): boolean;
 }
+
+/** What an answer that came from a peer is worth. */
+export const PeerAnswer = {
+  /** Of a subscriber: final. */
+  final: 0,
+  /** Of a relay that could not deliver, by its code: the next choice is tried. */
+  relay: 1,
+  /** Of a 2.x node; its 104 means that no subscriber of it answered. */
+  legacy: 2,
+} as const;
+export type PeerAnswer = (typeof PeerAnswer)[keyof typeof PeerAnswer];
+
+/** Our own answer must be on its way before the peer that asked gives up. */
+const PEER_MARGIN_MS = 250;
+const LEGACY_NO_SUBSCRIBER = 104;
 
 export class Router implements Filter {
   readonly #topics: TopicTable;
@@ -36,9 +61,11 @@ export class Router implements Filter {
   readonly #limits: RouterLimits;
   readonly #observer: RouterObserver;
   #draining = false;
-  /** The request whose choice is being made: the filter's argument, kept here so that no closure is made per message. */
+  /** The choice being made: the filter's arguments, kept here so that no closure is made per message. */
   #choosing: PendingRequest | undefined = undefined;
-  /** Number of the current search; marks the sessions that were passed over in it without a list of them. */
+  #choosingMs = 0;
+  #allowStalled = false;
+  /** Number of the current search; marks the endpoints that were passed over in it without a list of them. */
   #search = 0;
 
   constructor(
@@ -70,27 +97,24 @@ export class Router implements Filter {
    * Routes a well-formed 0x30.
    * @param frame kept until the answer: the caller must not reuse its memory
    * @param topicId as the scanner reported it, negative when nobody subscribes
+   * @param ticket handed back with the answer; what a peer calls its request
    */
-  unicast(requester: Endpoint, frame: Buffer, topicId: number, nowMs: number): void {
-    const topic = topicId < 0 ? undefined : this.#topics.topic(topicId);
-    if (!topic) {
-      this.refuse(requester, frame, 'no-subscriber');
-      return;
-    }
+  unicast(requester: Endpoint, frame: Buffer, topicId: number, nowMs: number, ticket = 0): void {
     if (this.#draining) {
-      this.refuse(requester, frame, 'draining');
+      this.refuse(requester, frame, 100, 'draining', ticket);
       return;
     }
     if (requester.routerRequests.size >= this.#limits.sessionPendingMax || this.pending >= this.#limits.pendingMax) {
-      this.refuse(requester, frame, 'pending-max');
+      this.refuse(requester, frame, 100, 'pending-max', ticket);
       return;
     }
+    const topic = topicId < 0 ? undefined : this.#topics.topic(topicId);
     const heldBytes = frame.length + PENDING_OVERHEAD_BYTES;
-    this.#pushNext(this.#pending.hold(requester, frame, topic, heldBytes, nowMs), nowMs);
+    this.#pushNext(this.#pending.hold(requester, frame, topic, heldBytes, ticket, nowMs), nowMs);
   }
 
   /**
-   * Delivers a well-formed 0x35 to every subscriber but its sender, once per session.
+   * Delivers a well-formed 0x35 to every subscriber but its sender, once per session, and once to every peer with subscribers.
    * @returns copies delivered, or -1 for a later copy of the message that nobody needed
    */
   multicast(sender: Endpoint, frame: Buffer, topicId: number, nowMs: number, onDropped: () => void): number {
@@ -102,11 +126,12 @@ export class Router implements Filter {
       addSender(seen, sender);
       return -1;
     }
+    const ticket = this.#pending.nextTicket();
     let copies = 0;
     topic.subscribers.forEach((endpoint, since) => {
-      if (endpoint === sender) return;
+      if (endpoint === sender || (endpoint.isPeer && sender.isPeer)) return;
       if (seen && (since <= seen.changes || seen.senders.includes(endpoint.id))) return;
-      if (endpoint.deliver(frame)) copies++;
+      if (endpoint.deliver(frame, ticket)) copies++;
       else onDropped();
     });
     if (!seen) return copies;
@@ -119,16 +144,26 @@ export class Router implements Filter {
   response(from: Endpoint, frame: Buffer, nowMs: number): boolean {
     const request = this.#pending.find(from, frame);
     if (!request) return false;
-    const { requester } = request;
-    if (requester) {
-      requester.answer(frame);
-      this.#observer.answered(requester, frame, frame.readInt32BE(RESULT_OFFSET), nowMs - request.startedMs);
-    }
-    this.#pending.release(request);
+    this.#answer(request, frame, nowMs);
     return true;
   }
 
-  /** A session ended: what it was asked goes to another subscriber, what it asked is forgotten. */
+  /** The 0x31 that a peer sent under `ticket`. Returns false when no push to it has this number. */
+  peerResponse(from: Endpoint, ticket: number, frame: Buffer, kind: PeerAnswer, nowMs: number): boolean {
+    const request = this.#pending.findTicket(from, ticket);
+    if (!request) return false;
+    const counted = countedOf(kind, frame.readInt32BE(RESULT_OFFSET));
+    if (counted === 0) {
+      this.#answer(request, frame, nowMs);
+      return true;
+    }
+    this.#pending.unpushed(request);
+    request.counted |= counted;
+    this.#pushNext(request, nowMs);
+    return true;
+  }
+
+  /** A connection ended: what it was asked goes to another subscriber, what it asked is forgotten. */
   sessionGone(endpoint: Endpoint, nowMs: number): void {
     for (let request = endpoint.routerRequests.head; request; request = endpoint.routerRequests.head) {
       this.#pending.release(request);
@@ -141,21 +176,29 @@ export class Router implements Filter {
     }
   }
 
-  /** Ends what took too long. Call it every few tens of milliseconds. */
-  expire(nowMs: number): void {
-    const { requestTimeoutMs, subscriberTimeoutMs } = this.#limits;
-    for (let request = this.#pending.byDeadline.head; request; request = this.#pending.byDeadline.head) {
-      if (nowMs - request.startedMs < requestTimeoutMs) break;
-      if (request.target) request.counted |= Counted.silent;
-      this.#fail(request, 'deadline', nowMs);
-    }
-    for (let request = this.#pending.byPush.head; request; request = this.#pending.byPush.head) {
-      if (nowMs - request.pushedMs < subscriberTimeoutMs) break;
-      this.#pending.unpushed(request);
-      request.counted |= Counted.silent;
+  /** The lists of peers are as fresh as they will get: routes what waited for them. */
+  pulled(nowMs: number): void {
+    for (let request = this.#pending.waiting.head; request; request = this.#pending.waiting.head) {
+      this.#pending.unwait(request);
+      request.topic = this.#topics.lookup(topicBytesOf(request.frame));
       this.#pushNext(request, nowMs);
     }
+  }
+
+  /** Ends what took too long. Call it every few tens of milliseconds. */
+  expire(nowMs: number): void {
+    const { requestTimeoutMs, subscriberTimeoutMs, peerTimeoutMs } = this.#limits;
+    this.#expireRequests(this.#pending.byDeadline, requestTimeoutMs, nowMs);
+    this.#expireRequests(this.#pending.byPeerDeadline, Math.max(1, peerTimeoutMs - PEER_MARGIN_MS), nowMs);
+    this.#expirePushes(this.#pending.byPush, subscriberTimeoutMs, nowMs);
+    this.#expirePushes(this.#pending.byPeerPush, peerTimeoutMs, nowMs);
     this.#seen.expire(nowMs);
+  }
+
+  /** Answers a request that is not routed. */
+  refuse(requester: Endpoint, frame: Buffer, code: number, reason: FailureReason, ticket = 0): void {
+    requester.answerFailure(frame, code, reason, ticket);
+    this.#observer.failed(requester, frame, code, reason, 0);
   }
 
   /** For `FairRound.choose` only. */
@@ -165,51 +208,112 @@ export class Router implements Filter {
       request !== undefined &&
       endpoint !== request.requester &&
       endpoint.routerPassedOver !== this.#search &&
+      !(endpoint.isPeer && request.requester?.isPeer) &&
+      (this.#allowStalled || !endpoint.stalled(this.#choosingMs)) &&
       !request.tried.includes(endpoint)
     );
   }
 
   /** Pushes to the next choice, or answers when there is none. */
   #pushNext(request: PendingRequest, nowMs: number): void {
-    if (request.tried.length > 0) this.#observer.retried();
     this.#search++;
-    // While a request waited, its topic may have lost everybody and come back.
-    const topic = request.topic && this.#topics.current(request.topic);
     for (;;) {
-      this.#choosing = request;
-      const target = topic?.subscribers.choose(this);
-      this.#choosing = undefined;
+      const target = this.#choose(request, nowMs);
       if (!target) {
-        this.#fail(request, reasonOf(request), nowMs);
+        if (!this.#waits(request)) this.#fail(request, reasonOf(request.counted, request.gone), nowMs);
         return;
       }
-      // A second request under a sequence that this session still has to answer could not be told from the first.
-      if (!this.#pending.find(target, request.frame) && target.deliver(request.frame)) {
-        request.tried.push(target);
-        this.#pending.pushed(request, target, nowMs);
-        this.#observer.pushed();
-        return;
-      }
+      const counted = this.#push(request, target, nowMs);
+      if (counted === 0) return;
       target.routerPassedOver = this.#search;
-      request.counted |= Counted.unreachable;
+      request.counted |= counted;
     }
+  }
+
+  #choose(request: PendingRequest, nowMs: number): Endpoint | undefined {
+    // While a request waited, its topic may have lost everybody and come back.
+    const subscribers = request.topic && this.#topics.current(request.topic)?.subscribers;
+    if (!subscribers) return undefined;
+    this.#choosing = request;
+    this.#choosingMs = nowMs;
+    this.#allowStalled = false;
+    let target = subscribers.choose(this);
+    if (!target) {
+      this.#allowStalled = true;
+      target = subscribers.choose(this);
+    }
+    this.#choosing = undefined;
+    return target;
+  }
+
+  /** Returns 0 when the push is under way, else what its failure counts as. */
+  #push(request: PendingRequest, target: Endpoint, nowMs: number): number {
+    const { frame, requester } = request;
+    let ticket = 0;
+    if (target.isPeer) {
+      if (requester && !this.#observer.mayForward(requester, frame.length, nowMs)) return Counted.limited;
+      ticket = this.#pending.nextTicket();
+      if (!target.deliver(frame, ticket)) return Counted.unavailable;
+    } else if (this.#pending.find(target, frame) || !target.deliver(frame, 0)) {
+      // A second request under a sequence that this session still has to answer could not be told from the first.
+      return Counted.unreachable;
+    }
+    if (request.tried.length > 0) this.#observer.retried();
+    request.tried.push(target);
+    this.#pending.pushed(request, target, ticket, nowMs);
+    this.#observer.pushed();
+    return 0;
+  }
+
+  /** Asks peers for their lists once, when nobody at all was found for a session's request. */
+  #waits(request: PendingRequest): boolean {
+    if (request.pulled || request.counted !== 0 || request.requester?.isPeer) return false;
+    request.pulled = true;
+    if (!this.#observer.missed()) return false;
+    this.#pending.wait(request);
+    return true;
+  }
+
+  #answer(request: PendingRequest, frame: Buffer, nowMs: number): void {
+    const { requester } = request;
+    if (requester) {
+      requester.answer(frame, request.replyTicket);
+      this.#observer.answered(requester, frame, frame.readInt32BE(RESULT_OFFSET), nowMs - request.startedMs);
+    }
+    this.#pending.release(request);
   }
 
   #fail(request: PendingRequest, reason: FailureReason, nowMs: number): void {
     const { requester, frame } = request;
     if (requester) {
       const code = codeOf(request.counted);
-      requester.answerFailure(frame, code, reason);
+      requester.answerFailure(frame, code, reason, request.replyTicket);
       this.#observer.failed(requester, frame, code, reason, nowMs - request.startedMs);
     }
     this.#pending.release(request);
   }
 
-  /** Answers 100 to a request that is not routed. */
-  refuse(requester: Endpoint, frame: Buffer, reason: FailureReason): void {
-    requester.answerFailure(frame, 100, reason);
-    this.#observer.failed(requester, frame, 100, reason, 0);
+  #expireRequests(list: RequestList, timeoutMs: number, nowMs: number): void {
+    for (let request = list.head; request; request = list.head) {
+      if (nowMs - request.startedMs < timeoutMs) return;
+      if (request.target) request.counted |= Counted.silent;
+      this.#fail(request, 'deadline', nowMs);
+    }
   }
+
+  #expirePushes(list: RequestList, timeoutMs: number, nowMs: number): void {
+    for (let request = list.head; request; request = list.head) {
+      if (nowMs - request.pushedMs < timeoutMs) return;
+      this.#pending.unpushed(request);
+      request.counted |= Counted.silent;
+      request.gone = false;
+      this.#pushNext(request, nowMs);
+    }
+  }
+}
+
+function topicBytesOf(frame: Buffer): Buffer {
+  return frame.subarray(CHANNEL_HEADER_BYTES + 1, CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
 }
 
 /** More connections than this of one application are not excluded from each other's copies. */
@@ -217,6 +321,22 @@ const SENDERS_MAX = 64;
 
 function addSender(seen: SeenMessage, sender: Endpoint): void {
   if (seen.senders.length < SENDERS_MAX && !seen.senders.includes(sender.id)) seen.senders.push(sender.id);
+}
+
+/** What the answer of a peer counts as (decisions §2), 0 when it is final. */
+function countedOf(kind: PeerAnswer, result: number): number {
+  if (kind === PeerAnswer.legacy) return result === LEGACY_NO_SUBSCRIBER ? Counted.legacy : 0;
+  if (kind === PeerAnswer.final) return 0;
+  switch (result) {
+    case 102:
+      return Counted.silent;
+    case 101:
+      return Counted.unreachable;
+    case 103:
+      return Counted.limited;
+    default:
+      return Counted.unavailable;
+  }
 }
 
 /** The first of 102, 104, 101, 103, 100 that was counted (decisions §2). */
@@ -228,7 +348,10 @@ function codeOf(counted: number): number {
   return 100;
 }
 
-function reasonOf(request: PendingRequest): FailureReason {
-  if (request.counted & Counted.silent) return request.gone ? 'subscriber-gone' : 'subscriber-silent';
-  return request.counted & Counted.unreachable ? 'subscriber-busy' : 'no-subscriber';
+function reasonOf(counted: number, gone: boolean): FailureReason {
+  if (counted & Counted.silent) return gone ? 'subscriber-gone' : 'subscriber-silent';
+  if (counted & Counted.legacy) return 'node-without-subscriber';
+  if (counted & Counted.unreachable) return 'subscriber-busy';
+  if (counted & Counted.limited) return 'bandwidth-limit';
+  return counted & Counted.unavailable ? 'peer-unavailable' : 'no-subscriber';
 }

@@ -1,5 +1,5 @@
 /**
- * Topics with at least one subscription on this shard, and who holds them.
+ * Topics with at least one subscription on this shard or behind a peer, and who holds them.
  *
  * A topic lives from its first subscription to its last. Its id is what the frame scanner reports, so ids are dense and are
  * reused; whoever holds rows of a scan must scan again after `replace` or `remove` (the shard does).
@@ -30,6 +30,8 @@ export interface SubscriptionChange {
 
 /** A stamp before that of any message. */
 const OLDEST = 0;
+
+const ONE = (): number => 1;
 
 const NO_CHANGE: SubscriptionChange = { added: [], removed: [] };
 
@@ -66,6 +68,26 @@ export class TopicTable {
     return this.#byId[id];
   }
 
+  /** The topic of a 0x30 or 0x35 whose id is not known any more. */
+  lookup(bytes: Uint8Array): Topic | undefined {
+    return this.#byId[this.#interner.lookup(bytes)];
+  }
+
+  /** Sessions that subscribe to `topic`, peers left aside. */
+  sessionsOf(topic: Topic): number {
+    let sessions = 0;
+    topic.subscribers.forEach((endpoint) => {
+      if (!endpoint.isPeer) sessions++;
+    });
+    return sessions;
+  }
+
+  /** Replaces what a peer has subscribers for; `weights` counts them by topic. Returns true when ids may have changed. */
+  replaceRoutes(peer: Endpoint, weights: ReadonlyMap<string, number>): boolean {
+    const change = this.#replace(peer, weights.keys(), (name) => weights.get(name) ?? 1);
+    return change.added.length > 0 || change.removed.length > 0;
+  }
+
   /** The topic that bears the name of `topic` now: another object once its last subscriber left and somebody came. */
   current(topic: Topic): Topic | undefined {
     return topic.subscribers.size > 0 ? topic : this.#byName.get(topic.name);
@@ -73,12 +95,19 @@ export class TopicTable {
 
   /** Replaces the whole set of a session, as 0x32 does. `names` are legal topics without duplicates. */
   replace(session: Endpoint, names: readonly string[]): SubscriptionChange {
+    return this.#replace(session, names, ONE);
+  }
+
+  #replace(session: Endpoint, names: Iterable<string>, weightOf: (name: string) => number): SubscriptionChange {
     const held = this.#bySession.get(session.id);
-    if (!held && names.length === 0) return NO_CHANGE;
     const wanted = new Set(names);
+    if (!held && wanted.size === 0) return NO_CHANGE;
     const removed: string[] = [];
     for (const topic of held ?? []) {
-      if (wanted.delete(topic.name)) continue;
+      if (wanted.delete(topic.name)) {
+        topic.subscribers.add(session, weightOf(topic.name));
+        continue;
+      }
       held?.delete(topic);
       this.#drop(session, topic);
       removed.push(topic.name);
@@ -88,9 +117,9 @@ export class TopicTable {
     const added: string[] = [];
     for (const name of wanted) {
       const topic = this.#byName.get(name) ?? this.#create(name);
-      topic.subscribers.add(session, 1, this.#stamp(session, name));
+      topic.subscribers.add(session, weightOf(name), this.#stamp(session, name));
       own.add(topic);
-      this.#subscriptions++;
+      if (!session.isPeer) this.#subscriptions++;
       added.push(name);
     }
     if (own.size === 0) this.#bySession.delete(session.id);
@@ -131,7 +160,7 @@ export class TopicTable {
 
   #drop(session: Endpoint, topic: Topic): void {
     topic.subscribers.remove(session);
-    this.#subscriptions--;
+    if (!session.isPeer) this.#subscriptions--;
     if (topic.subscribers.size > 0) return;
     this.#byId[topic.id] = undefined;
     this.#byName.delete(topic.name);

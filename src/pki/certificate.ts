@@ -172,8 +172,17 @@ function relativeName(type: string, text: string): RelativeDistinguishedName {
 
 /** First common name of a subject or issuer as written, or undefined. */
 export function commonNameOf(name: Name): string | undefined {
+  return firstOf(name, OID_COMMON_NAME);
+}
+
+/** First organisational unit, likewise. */
+export function organisationalUnitOf(name: Name): string | undefined {
+  return firstOf(name, OID_ORGANISATIONAL_UNIT);
+}
+
+function firstOf(name: Name, type: string): string | undefined {
   for (const relative of name) {
-    for (const attribute of relative) if (attribute.type === OID_COMMON_NAME) return attribute.value.toString();
+    for (const attribute of relative) if (attribute.type === type) return attribute.value.toString();
   }
   return undefined;
 }

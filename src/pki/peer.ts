@@ -9,10 +9,10 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { AsnConvert } from '@peculiar/asn1-schema';
-import { Certificate } from '@peculiar/asn1-x509';
-import { commonNameOf } from './certificate.js';
+import { Certificate, id_ce_basicConstraints } from '@peculiar/asn1-x509';
+import { commonNameOf, organisationalUnitOf } from './certificate.js';
 import { buildChain, isIssuedBy, mayBeIssuedBy } from './chain.js';
-import { exportSpki } from './key.js';
+import { exportSpki, nodeIdOf } from './key.js';
 
 /** X.520 allows 64 characters in a common name; a longer one is cut, so that a log line stays a line. */
 const COMMON_NAME_CHARS_MAX = 64;
@@ -36,6 +36,13 @@ export interface PeerDescription {
   readonly notAfter: Date;
   /** Lower-case hex. */
   readonly serial: string;
+  /**
+   * 128 lower-case hex digits; undefined for RSA, and for a certificate without basicConstraints, which the reference gives no
+   * node ID either (2.x node specification, 3.1).
+   */
+  readonly nodeId: string | undefined;
+  /** Made for a client: OU=sdk in its subject. */
+  readonly isSdk: boolean;
 }
 
 /**
@@ -56,6 +63,8 @@ export function describePeer(socket: TLSSocket, authorities: readonly X509Certif
       certificateDigest: sha256Hex(leaf.raw),
       notAfter: new Date(leaf.validTo),
       serial: leaf.serialNumber.toLowerCase(),
+      nodeId: names.basicConstraints ? nodeIdOf(leaf.publicKey) : undefined,
+      isSdk: names.subjectOu.toLowerCase() === 'sdk',
     };
   } catch {
     // A destroyed socket or a certificate that OpenSSL parses and we do not: no description.
@@ -96,12 +105,22 @@ function sentAuthorities(leaf: X509Certificate): X509Certificate[] {
 }
 
 /**
- * Common names of a certificate, cleaned for display. From the DER: the text form of node:crypto joins attributes in a way that
- * a hostile name can imitate. Throws on a certificate that only OpenSSL can parse.
+ * What a leaf says of itself, from its DER: the text form of node:crypto joins attributes in a way that a hostile name can
+ * imitate, and hides whether basicConstraints is there.
  */
-export function namesOf(leaf: X509Certificate): { subjectCn: string; issuerCn: string } {
-  const { subject, issuer } = AsnConvert.parse(leaf.raw, Certificate).tbsCertificate;
-  return { subjectCn: clean(commonNameOf(subject)), issuerCn: clean(commonNameOf(issuer)) };
+export function namesOf(leaf: X509Certificate): {
+  subjectCn: string;
+  subjectOu: string;
+  issuerCn: string;
+  basicConstraints: boolean;
+} {
+  const { subject, issuer, extensions } = AsnConvert.parse(leaf.raw, Certificate).tbsCertificate;
+  return {
+    subjectCn: clean(commonNameOf(subject)),
+    subjectOu: clean(organisationalUnitOf(subject)),
+    issuerCn: clean(commonNameOf(issuer)),
+    basicConstraints: extensions?.some(({ extnID }) => extnID === id_ce_basicConstraints) ?? false,
+  };
 }
 
 function clean(text: string | undefined): string {

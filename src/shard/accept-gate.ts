@@ -18,8 +18,8 @@ export class AcceptGate {
   readonly #placesMax: number;
   readonly #perSecond: number;
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, GateEntry>();
-  readonly #inside = new Map<string, GateEntry>();
+  readonly #waiting = new Map<object, GateEntry>();
+  readonly #inside = new Map<object, GateEntry>();
   #tokens: number;
   #refilledMs: number;
 
@@ -37,7 +37,7 @@ export class AcceptGate {
   }
 
   /** A new connection; `key` is its identity for `leave`. */
-  enter(key: string, entry: GateEntry): void {
+  enter(key: object, entry: GateEntry): void {
     this.#refill();
     if (this.#tokens >= 1 && this.#waiting.size === 0) {
       this.#admit(key, entry);
@@ -48,7 +48,7 @@ export class AcceptGate {
   }
 
   /** The handshake of `key` ended, or its connection did. */
-  leave(key: string): void {
+  leave(key: object): void {
     if (!this.#inside.delete(key)) this.#waiting.delete(key);
   }
 
@@ -62,7 +62,7 @@ export class AcceptGate {
     }
   }
 
-  #admit(key: string, entry: GateEntry): void {
+  #admit(key: object, entry: GateEntry): void {
     this.#tokens--;
     if (this.#inside.size >= this.#placesMax) evictFirst(this.#inside);
     this.#inside.set(key, entry);
@@ -77,7 +77,7 @@ export class AcceptGate {
   }
 }
 
-function evictFirst(entries: Map<string, GateEntry>): void {
+function evictFirst(entries: Map<object, GateEntry>): void {
   for (const [key, entry] of entries) {
     entries.delete(key);
     entry.evict();

@@ -87,7 +87,7 @@ function accepts(context: ShardContext, session: Session, frame: Buffer, topic: 
   if (topic >= TopicFault.unknown && !isPrivateTopic(frame, topicBytes)) return true;
   const reserved = topic === TopicFault.reserved || topic >= TopicFault.unknown;
   const isPrivate = reserved && isPrivateTopic(frame, frame[CHANNEL_HEADER_BYTES] - 1);
-  context.router.refuse(session, frame, isPrivate ? 'private-topic' : 'malformed-body');
+  context.router.refuse(session, frame, 100, isPrivate ? 'private-topic' : 'malformed-body');
   if (isPrivate) session.refuse('private-topic');
   else session.malformed();
   return false;

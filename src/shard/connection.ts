@@ -130,11 +130,11 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
   /** Pauses or resumes reading by the byte budgets and the output queue (decisions §8, §9). */
   updateReading(): void {
     if (this.closed) return;
-    const { budget, stats } = this.context;
+    const { budget, clock, stats } = this.context;
     const allowed =
       this.writer.queuedBytes < this.#bounds.queueBytesMax &&
       this.writer.queuedFrames < this.#bounds.queueFramesMax &&
-      budget.allows(this.account);
+      budget.allows(this.account, clock.nowMs());
     if (allowed === !this.#paused) return;
     this.#paused = !allowed;
     if (allowed) {

@@ -36,15 +36,20 @@ function listenError(ip: string, port: number, error: NodeJS.ErrnoException): Re
   return new RelayError('listen-failed', what[error.code ?? ''] ?? `${where}: ${error.message}`, error);
 }
 
-/** The TLS socket and the socket under it are known by the client's end of the connection. */
-const endpointOf = (socket: Socket): string => `${socket.remoteAddress}:${socket.remotePort}`;
+/**
+ * The socket under a TLS socket. Node keeps it under this name in all supported versions; a destroyed TLS socket no longer
+ * knows its addresses, so without it a refusal could not be told from another.
+ */
+const rawOf = (socket: Socket): Socket => (socket as { _parent?: Socket })._parent ?? socket;
 
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #net: Server;
   readonly #tls: TlsServer;
   /** Connections that lost their place: TLS reports their end once more. */
-  readonly #evicted = new Set<string>();
+  readonly #evicted = new Set<Socket>();
+  readonly #remotes = new WeakMap<Socket, string>();
+  #bound = '';
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -71,7 +76,9 @@ export class Listener {
     });
     this.#net.on('error', (error) => this.#log('error', { problem: error.message }, 'accepting a connection failed'));
     const address = this.#net.address();
-    return { ip, port: typeof address === 'object' && address ? address.port : port, kind };
+    const boundPort = typeof address === 'object' && address ? address.port : port;
+    this.#bound = `${ip}:${boundPort}`;
+    return { ip, port: boundPort, kind };
   }
 
   /** Accepts nothing any more; existing sessions live on. */
@@ -81,19 +88,19 @@ export class Listener {
 
   #accepted(socket: Socket): void {
     const { gate, stats } = this.#options;
-    const key = endpointOf(socket);
+    this.#remotes.set(socket, `${socket.remoteAddress}:${socket.remotePort}`);
     stats.add('connectionsAccepted');
     // A connection may end while it waits for its handshake; its error belongs to nobody else.
     socket.on('error', () => {});
     socket.once('close', () => {
-      gate.leave(key);
+      gate.leave(socket);
       // TLS tells of the same end within this turn.
-      setImmediate(() => this.#evicted.delete(key));
+      setImmediate(() => this.#evicted.delete(socket));
     });
-    gate.enter(key, {
+    gate.enter(socket, {
       admit: () => this.#tls.emit('connection', socket),
       evict: () => {
-        this.#evicted.add(key);
+        this.#evicted.add(socket);
         this.#count('too-many-handshakes', socket);
         socket.destroy();
       },
@@ -101,12 +108,12 @@ export class Listener {
   }
 
   #secured(socket: TLSSocket): void {
-    this.#options.gate.leave(endpointOf(socket));
+    this.#options.gate.leave(rawOf(socket));
     this.#options.onSession(socket);
   }
 
   #refused(error: Error, socket: TLSSocket): void {
-    if (!this.#evicted.has(endpointOf(socket))) {
+    if (!this.#evicted.has(rawOf(socket))) {
       this.#count(classifyServerTlsError(error, socket), socket, tlsFailureCodes(error, socket));
     }
     socket.destroy();
@@ -118,7 +125,7 @@ export class Listener {
     this.#log(
       'warn',
       {
-        remote: socket.remoteAddress ?? '',
+        remote: this.#remotes.get(rawOf(socket)) ?? '',
         failure,
         ...codes,
         explanation: explainTlsFailure(failure, { kind: setup.kind, ...codes }),
@@ -128,10 +135,6 @@ export class Listener {
   }
 
   #log(level: 'warn' | 'error', fields: Record<string, string | undefined>, message: string): void {
-    this.#options.logger.log(
-      level,
-      { component: 'tls', listener: `${this.#options.setup.ip}:${this.#options.setup.port}`, ...fields },
-      message,
-    );
+    this.#options.logger.log(level, { component: 'tls', listener: this.#bound, ...fields }, message);
   }
 }

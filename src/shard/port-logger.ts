@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { LOG_LEVELS, type LogFields, type Logger, type LogLevel } from '../base/logger.js';
 import type { ShardToControl } from './messages.js';
 
-/** Lines a second above level debug; what clients can provoke must not fill the control thread's queue. */
+/** Lines a second of every level: what clients provoke must not fill the control thread's queue. */
 const LINES_PER_SECOND_MAX = 500;
 
 export class PortLogger implements Logger {

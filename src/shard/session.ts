@@ -35,6 +35,7 @@ export interface SessionIdentity {
 }
 
 export class Session extends Connection<CloseReason> implements Endpoint {
+  readonly isPeer = false;
   readonly identity: SessionIdentity;
   readonly routerRequests = requesterList();
   readonly routerPushes = targetList();

@@ -195,6 +195,14 @@ export class Shard implements ShardContext, RouterObserver {
     if (this.logger.enabled('info')) this.#logRequest('info', requester, frame, code, reason, durationMs);
   }
 
+  missed(): boolean {
+    return false;
+  }
+
+  mayForward(): boolean {
+    return true;
+  }
+
   // ---- inside
 
   #open(socket: TLSSocket, authorities: readonly X509Certificate[]): void {

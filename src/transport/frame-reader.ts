@@ -82,13 +82,15 @@ export class FrameReader {
     let start = 0;
     if (this.#partial) {
       start = this.#collect(chunk);
-      if (this.#partial && this.#filled === this.#length && this.#length > 0) {
+      if (this.#filled < LENGTH_BYTES) return undefined;
+      // A declared length of 0 is a length, not an unknown one: skipped, its four bytes would shift every frame behind them.
+      if (this.#length < this.#frameBytesMin) return 'frame-too-short';
+      if (this.#length > this.#frameBytesMax) return 'frame-too-long';
+      if (this.#filled === this.#length) {
         const frame = this.#partial;
         this.#forget();
         const fault = this.#scan(frame, 0);
         if (fault) return fault;
-      } else if (this.#length !== 0 && (this.#length < this.#frameBytesMin || this.#length > this.#frameBytesMax)) {
-        return this.#length < this.#frameBytesMin ? 'frame-too-short' : 'frame-too-long';
       }
     }
     return start < chunk.length && !this.#handler.closed ? this.#scan(chunk, start) : undefined;

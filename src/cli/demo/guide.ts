@@ -38,7 +38,11 @@ export function formatGuide(bankA: Place, bankB: Place, adminUrl: string | undef
     `    ${amop('request', bankA)} echo ping --count 5 --json`,
   ];
   if (adminUrl !== undefined) {
-    lines.push('  Look at the relay:', `    curl -s ${adminUrl}/metrics | grep ^amop_`, `    curl -s ${adminUrl}/readyz`);
+    lines.push(
+      '  Look at the relay:',
+      `    curl -s ${adminUrl}/metrics | grep ^amop_`,
+      `    curl -s ${adminUrl}/readyz`,
+    );
   }
   return `${lines.join('\n')}\n`;
 }

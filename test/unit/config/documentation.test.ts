@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../../src/base/limits.js';
-import { configTable, EXAMPLE_CONFIG, parseConfig, renderConfigDocs } from '../../../src/config/index.js';
+import {
+  type ConfigRow,
+  configTable,
+  EXAMPLE_CONFIG,
+  parseConfig,
+  renderConfigDocs,
+} from '../../../src/config/index.js';
 
 describe('the documentation of the configuration', () => {
   it('in docs/configuration.md is what the schema says (else build and run scripts/config-docs.mjs)', () => {
@@ -19,10 +25,29 @@ describe('the documentation of the configuration', () => {
       'rpc.listener[].cert',
       'rpc.listener[].ca_cert',
       'rpc.listener[].crl',
+      'network_security.key',
+      'network_security.cert',
+      'network_security.ca_cert',
+      'p2p.listen_ip',
+      'p2p.listen_port',
+      'p2p.nodes',
+      'p2p.crl',
+      'p2p.allow_sdk_certificates',
+      'compatibility.supported_version',
+      'certificate_whitelist.ids',
+      'certificate_blacklist.ids',
       'tls.ciphers',
       'tls.curves',
       'chain.id',
       'chain.groups',
+      'flow_control.outgoing_bandwidth_limit',
+      'flow_control.session_bandwidth_limit',
+      'flow_control.organisation_bandwidth_limit',
+      'flow_control.topic_bandwidth_limit',
+      'flow_control.topic[].name',
+      'flow_control.topic[].bandwidth_limit',
+      'organisation[].name',
+      'organisation[].issuers',
       'admin.listen_ip',
       'admin.listen_port',
       'log.level',
@@ -31,10 +56,26 @@ describe('the documentation of the configuration', () => {
         (name) => `limits.${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
       ),
     ]);
-    expect(rows.filter((row) => row.required).map((row) => row.key)).toEqual(['key', 'cert', 'ca_cert']);
+    expect(rows.filter((row) => row.required).map((row) => row.path)).toEqual([
+      ...['key', 'cert', 'ca_cert'].map((key) => `rpc.listener[].${key}`),
+      ...['key', 'cert', 'ca_cert'].map((key) => `network_security.${key}`),
+      'flow_control.topic[].name',
+      'flow_control.topic[].bandwidth_limit',
+      'organisation[].name',
+      'organisation[].issuers',
+    ]);
     expect(rows.find((row) => row.key === 'groups')).toMatchObject({
       type: 'list of integer, 1-32767',
       defaultToml: '[1]',
+    });
+    expect(rows.find((row) => row.key === 'outgoing_bandwidth_limit')).toMatchObject({
+      type: 'decimal, Mbit/s, 0.001-1000000',
+      defaultToml: undefined,
+    });
+    expect(rows.find((row) => row.key === 'nodes')).toMatchObject({ type: 'list of string', defaultToml: '[]' });
+    expect(rows.find((row) => row.key === 'allow_sdk_certificates')).toMatchObject({
+      type: 'boolean',
+      defaultToml: 'false',
     });
     expect(rows.find((row) => row.key === 'drain_timeout_ms')?.defaultToml).toBe(String(DEFAULT_LIMITS.drainTimeoutMs));
   });
@@ -44,13 +85,18 @@ describe('the documentation of the configuration', () => {
   });
 
   it('gives defaults that are themselves valid when written out', () => {
-    const sections = new Map<string, string[]>();
-    for (const row of configTable()) {
-      const value = row.defaultToml ?? (row.required ? '"x"' : undefined);
-      if (value !== undefined)
-        sections.set(row.section, [...(sections.get(row.section) ?? []), `${row.key} = ${value}`]);
-    }
-    const text = [...sections].map(([header, lines]) => `${header}\n${lines.join('\n')}\n`).join('\n');
-    expect(parseConfig(text, '/')).toEqual(parseConfig('[[rpc.listener]]\nkey="x"\ncert="x"\nca_cert="x"', '/'));
+    const required = (type: string) => (type.startsWith('list') ? '["x"]' : type.startsWith('decimal') ? '1' : '"x"');
+    const written = (rows: readonly ConfigRow[]) => {
+      const sections = new Map<string, string[]>();
+      for (const row of rows) {
+        const value = row.required ? required(row.type) : row.defaultToml;
+        if (value !== undefined)
+          sections.set(row.section, [...(sections.get(row.section) ?? []), `${row.key} = ${value}`]);
+      }
+      return [...sections].map(([header, lines]) => `${header}\n${lines.join('\n')}\n`).join('\n');
+    };
+    const all = parseConfig(written(configTable()), '/');
+    expect(all).toMatchObject({ ok: true });
+    expect(all).toEqual(parseConfig(written(configTable().filter((row) => row.required)), '/'));
   });
 });

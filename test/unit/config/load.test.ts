@@ -38,7 +38,13 @@ describe('a configuration without mistakes', () => {
         ],
       },
       tls: { ciphers: expect.stringContaining('ECDHE-ECDSA-AES128-GCM-SHA256'), curves: 'P-256:P-384:secp256k1' },
+      p2p: { listen_ip: '0.0.0.0', listen_port: 30300, nodes: [], allow_sdk_certificates: false },
+      compatibility: { supported_version: '2.11.0' },
+      certificate_whitelist: { ids: [] },
+      certificate_blacklist: { ids: [] },
       chain: { id: '1', groups: [1] },
+      flow_control: { topic: [] },
+      organisation: [],
       admin: { listen_ip: '127.0.0.1', listen_port: 9090 },
       log: { level: 'info', format: 'json' },
       limits: expect.objectContaining({ sessions_max: DEFAULT_LIMITS.sessionsMax }),
@@ -143,7 +149,8 @@ groups = [1, "2", 1.5]
     ]);
     expect(problems(`level = "info"\n${LISTENER}`)).toEqual(['f:1: level: unknown key here; it belongs under [log]']);
     expect(problems(`${LISTENER}[relay]\nshards = 2`)).toEqual([
-      'f:5: relay: unknown key; known here: rpc, tls, chain, admin, log, limits',
+      'f:5: relay: unknown key; known here: rpc, network_security, p2p, compatibility, certificate_whitelist, ' +
+        'certificate_blacklist, tls, chain, flow_control, organisation, admin, log, limits',
     ]);
     expect(problems(`${LISTENER}[limits]\nsession_max = 4\nhandshake_timeout = 5`)).toEqual([
       'f:6: limits.session_max: unknown key; did you mean sessions_max?',

@@ -21,6 +21,10 @@ export interface Answer {
 
 export class FakeEndpoint implements Endpoint {
   readonly id: number;
+  isPeer = false;
+  /** Takes no bytes at the moment. */
+  slow = false;
+  readonly tickets: number[] = [];
   readonly routerRequests = requesterList();
   readonly routerPushes = targetList();
   routerPassedOver = 0;
@@ -36,9 +40,14 @@ export class FakeEndpoint implements Endpoint {
     this.id = id;
   }
 
-  deliver(frame: Buffer): boolean {
+  stalled(): boolean {
+    return this.slow;
+  }
+
+  deliver(frame: Buffer, ticket: number): boolean {
     this.offered++;
     if (this.full) return false;
+    this.tickets.push(ticket);
     this.delivered.push(frame);
     return true;
   }
@@ -86,6 +95,7 @@ export function makeScanner(prefer: 'native' | 'typescript' | 'auto' = 'typescri
 export const ROUTER_LIMITS: RouterLimits = {
   requestTimeoutMs: 30_000,
   subscriberTimeoutMs: 5_000,
+  peerTimeoutMs: 10_500,
   sessionPendingMax: 1_000,
   pendingMax: 10_000,
 };
@@ -94,6 +104,10 @@ export const ROUTER_LIMITS: RouterLimits = {
 export class CountingObserver implements RouterObserver {
   pushes = 0;
   retries = 0;
+  misses = 0;
+  /** Are there peers whose lists could be asked for? */
+  hasPeers = false;
+  forwards = true;
   readonly results: number[] = [];
   readonly failures: { code: number; reason: FailureReason; durationMs: number }[] = [];
 
@@ -103,6 +117,15 @@ export class CountingObserver implements RouterObserver {
 
   retried(): void {
     this.retries++;
+  }
+
+  missed(): boolean {
+    this.misses++;
+    return this.hasPeers;
+  }
+
+  mayForward(): boolean {
+    return this.forwards;
   }
 
   answered(_requester: Endpoint, _frame: Buffer, result: number): void {
