@@ -93,51 +93,6 @@ export const METRIC_TABLE = {
     type: 'counter',
     help: 'Requests handed to a further subscriber after one failed.',
   },
-  p2pConnectionsClosed: {
-    name: 'amop_p2p_connections_closed_total',
-    type: 'counter',
-    label: 'reason',
-    help: 'Links to peers that ended after their TLS handshake, by reason.',
-  },
-  p2pFramesReceived: {
-    name: 'amop_p2p_messages_received_total',
-    type: 'counter',
-    help: 'P2P frames received from peers.',
-  },
-  p2pFramesSent: { name: 'amop_p2p_messages_sent_total', type: 'counter', help: 'P2P frames written to peers.' },
-  p2pBytesReceived: {
-    name: 'amop_p2p_bytes_received_total',
-    type: 'counter',
-    help: 'Bytes of P2P frames received, headers included, TLS excluded.',
-  },
-  p2pBytesSent: {
-    name: 'amop_p2p_bytes_sent_total',
-    type: 'counter',
-    help: 'Bytes of P2P frames written, headers included, TLS excluded.',
-  },
-  p2pFramesRefused: {
-    name: 'amop_p2p_messages_refused_total',
-    type: 'counter',
-    help: 'AMOP frames of peers that could not be understood, or answered nothing that was asked.',
-  },
-  p2pDials: { name: 'amop_p2p_dials_total', type: 'counter', help: 'Connections to configured nodes begun.' },
-  p2pDialsFailed: {
-    name: 'amop_p2p_dials_failed_total',
-    type: 'counter',
-    help: 'Connections to configured nodes that failed before the end of the TLS handshake.',
-  },
-  peerLinks: {
-    name: 'amop_peers',
-    type: 'gauge',
-    label: 'state',
-    help: 'Links on the P2P port: relays, legacy 2.x nodes, and those not settled yet.',
-  },
-  rateLimited: {
-    name: 'amop_rejects_total',
-    type: 'counter',
-    label: 'scope',
-    help: 'Requests refused with 103, by the bandwidth limit that refused them.',
-  },
   connectionsAccepted: {
     name: 'amop_connections_accepted_total',
     type: 'counter',

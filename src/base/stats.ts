@@ -5,7 +5,6 @@
  */
 import { CLOSE_REASONS, REFUSALS, TLS_FAILURES } from './close-reason.js';
 import { FAILURE_REASONS } from './failure-reason.js';
-import { P2P_CLOSE_REASONS } from './p2p-close-reason.js';
 
 /** Kinds of frames, by type byte; label `kind`. */
 export const FRAME_KINDS = [
@@ -28,12 +27,6 @@ export const RESULT_CODES = ['0', '100', '101', '102', '103', '104', 'subscriber
 /** Why a multicast copy was not handed to a subscriber; label `reason`. */
 export const DROP_REASONS = ['queue-full'] as const;
 
-/** Links on the P2P port; `pending` ones are not settled yet. Label `state`. */
-export const PEER_STATES = ['relay', 'legacy', 'pending'] as const;
-
-/** Bandwidth limits that refuse with 103; label `scope`. */
-export const FLOW_SCOPES = ['session', 'organisation', 'topic', 'node'] as const;
-
 /** Upper bounds of the request duration histogram in seconds. */
 export const DURATION_BUCKETS_SECONDS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
@@ -55,16 +48,6 @@ export const STAT_TABLE = {
   multicastDuplicates: [],
   pushes: [],
   pushRetries: [],
-  p2pConnectionsClosed: P2P_CLOSE_REASONS,
-  p2pFramesReceived: [],
-  p2pFramesSent: [],
-  p2pBytesReceived: [],
-  p2pBytesSent: [],
-  p2pFramesRefused: [],
-  p2pDials: [],
-  p2pDialsFailed: [],
-  peerLinks: PEER_STATES,
-  rateLimited: FLOW_SCOPES,
   connectionsAccepted: [],
   readsPaused: [],
   sessions: [],
