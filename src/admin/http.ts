@@ -1,4 +1,4 @@
-/** The admin plane: `/metrics`, `/healthz` and `/readyz` over plain HTTP, on whichever server this Node can run. */
+/** The admin plane: `/metrics`, `/healthz`, `/readyz` and `/peers` over plain HTTP, on whichever server this Node can run. */
 import type { Logger } from '../base/logger.js';
 import type { Health } from './health.js';
 import type { Metrics } from './metrics.js';
@@ -17,6 +17,8 @@ export interface ListenOptions {
 export interface AdminOptions extends ListenOptions {
   readonly metrics: Metrics;
   readonly health: Health;
+  /** What `/peers` shows. */
+  readonly peers: () => object;
   /** Does without uWebSockets.js where it is available. */
   readonly implementation?: 'node:http';
 }
@@ -39,7 +41,7 @@ export interface AdminServer {
 
 /** Takes uWebSockets.js when its package holds a binary for this Node and platform, else node:http, and says so. */
 export function createAdminServer(options: AdminOptions, logger: Logger): AdminServer {
-  const routes = createAdminRoutes(options.metrics, options.health, logger);
+  const routes = createAdminRoutes(options, logger);
   if (options.implementation !== 'node:http') {
     const loaded = loadUws();
     if (loaded.ok) return createUwsServer(loaded.uws, options, routes);

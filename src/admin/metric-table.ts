@@ -11,6 +11,14 @@ export interface MetricDefinition {
 
 type DurationSlot = 'durationBuckets' | 'durationSumSeconds' | 'durationCount';
 
+/** One metric with a label for the port. */
+type TlsSlot = 'tlsFailures' | 'p2pTlsFailures';
+
+export const TLS_HANDSHAKE_FAILURES = {
+  name: 'amop_tls_handshake_failures_total',
+  help: 'TLS handshakes that failed or ended in a refused certificate.',
+} as const;
+
 export const REQUEST_DURATION = {
   name: 'amop_request_duration_seconds',
   help: 'Time from the arrival of a request to its answer.',
@@ -59,17 +67,40 @@ export const METRIC_TABLE = {
     label: 'reason',
     help: 'Connections that ended after their TLS handshake.',
   },
-  tlsFailures: {
-    name: 'amop_tls_handshake_failures_total',
-    type: 'counter',
-    label: 'reason',
-    help: 'TLS handshakes that failed or ended in a refused certificate.',
-  },
   inputRefused: {
     name: 'amop_input_refused_total',
     type: 'counter',
     label: 'reason',
     help: 'Input that was refused while its connection was kept.',
+  },
+  p2pConnectionsClosed: {
+    name: 'amop_p2p_connections_closed_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Connections to peers that ended after their TLS handshake.',
+  },
+  p2pInputRefused: {
+    name: 'amop_p2p_input_refused_total',
+    type: 'counter',
+    label: 'reason',
+    help: 'Input of peers that was refused while the connection was kept.',
+  },
+  p2pDials: {
+    name: 'amop_p2p_dials_total',
+    type: 'counter',
+    label: 'result',
+    help: 'Dialled peers; connected means that the TLS handshake was finished.',
+  },
+  bandwidthRefused: {
+    name: 'amop_rejects_total',
+    type: 'counter',
+    label: 'scope',
+    help: 'Times that a bandwidth limit refused a request, by the scope of the limit.',
+  },
+  bandwidthBalanceBytes: {
+    name: 'amop_bandwidth_balance_bytes',
+    type: 'gauge',
+    help: 'Bytes that may go to peers at once by outgoing_bandwidth_limit, negative in debt; 0 without a limit.',
   },
   multicastDropped: {
     name: 'amop_multicast_dropped_total',
@@ -107,6 +138,10 @@ export const METRIC_TABLE = {
   handshakes: { name: 'amop_handshakes', type: 'gauge', help: 'Connections inside their TLS handshake.' },
   subscriptions: { name: 'amop_subscriptions', type: 'gauge', help: 'Subscriptions, one for each session and topic.' },
   pendingRequests: { name: 'amop_pending_requests', type: 'gauge', help: 'Requests without an answer.' },
-  queueBytes: { name: 'amop_queue_bytes', type: 'gauge', help: 'Output that waits for the sockets of sessions.' },
+  queueBytes: {
+    name: 'amop_queue_bytes',
+    type: 'gauge',
+    help: 'Output that waits for the sockets of sessions and peers.',
+  },
   inboundBytes: { name: 'amop_inbound_bytes', type: 'gauge', help: 'Received frames held until they are answered.' },
-} as const satisfies Record<Exclude<StatName, DurationSlot>, MetricDefinition>;
+} as const satisfies Record<Exclude<StatName, DurationSlot | TlsSlot>, MetricDefinition>;

@@ -3,9 +3,11 @@
  * Every label value exists from the start with 0, so that `rate()` sees the first event.
  */
 import { collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
+import { TLS_FAILURES } from '../base/close-reason.js';
 import { DURATION_BUCKETS_SECONDS, readStat, STAT_TABLE } from '../base/stats.js';
 import type { CertificateExpiry } from './health.js';
-import { METRIC_TABLE, type MetricDefinition, REQUEST_DURATION } from './metric-table.js';
+import { METRIC_TABLE, type MetricDefinition, REQUEST_DURATION, TLS_HANDSHAKE_FAILURES } from './metric-table.js';
+import { PEER_METRICS, type PeerMetricsSource } from './peer-metrics.js';
 
 export interface MetricsSources {
   /** Memory of every shard, as stats.ts lays it out. */
@@ -13,6 +15,7 @@ export interface MetricsSources {
   /** Labels of `amop_build_info`; `native` names the frame scanner in use. */
   readonly buildInfo: { readonly version: string; readonly node: string; readonly native: string };
   readonly certificates?: () => readonly CertificateExpiry[];
+  readonly peers?: () => PeerMetricsSource;
 }
 
 export interface Metrics {
@@ -61,6 +64,10 @@ export function createMetrics(sources: MetricsSources): Metrics {
   for (const [stat, definition] of Object.entries(METRIC_TABLE) as [keyof typeof METRIC_TABLE, MetricDefinition][]) {
     register(new ReadMetric(definition, () => statSamples(sources.shardStats(), stat, definition.label)));
   }
+  register(new ReadMetric({ ...TLS_HANDSHAKE_FAILURES, type: 'counter' }, () => tlsSamples(sources.shardStats())));
+  for (const { name, help, type, read } of PEER_METRICS) {
+    register(new ReadMetric({ name, help, type }, () => read(sources.peers?.() ?? NO_PEERS)));
+  }
   register(new ReadMetric({ ...REQUEST_DURATION, type: 'histogram' }, () => durationSamples(sources.shardStats())));
 
   new Gauge({
@@ -82,6 +89,17 @@ export function createMetrics(sources: MetricsSources): Metrics {
   collectDefaultMetrics({ register: registry });
 
   return { contentType: registry.contentType, render: () => registry.metrics() };
+}
+
+const NO_PEERS: PeerMetricsSource = { peers: [], endpoints: [], organisations: new Map() };
+
+function tlsSamples(shards: readonly Float64Array[]): Sample[] {
+  return (['tlsFailures', 'p2pTlsFailures'] as const).flatMap((stat) =>
+    TLS_FAILURES.map((reason, index) => ({
+      labels: { port: stat === 'tlsFailures' ? 'channel' : 'p2p', reason },
+      value: readStat(shards, stat, index),
+    })),
+  );
 }
 
 function statSamples(

@@ -30,7 +30,13 @@ const ANSWERS_AT_ONCE_MAX = 64;
 
 const COMMON_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
-export function createAdminRoutes(metrics: Metrics, health: Health, logger: Logger): AdminRoutes {
+export interface AdminSources {
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly peers: () => object;
+}
+
+export function createAdminRoutes({ metrics, health, peers }: AdminSources, logger: Logger): AdminRoutes {
   const routes: Readonly<Record<string, () => AdminAnswer | Promise<AdminAnswer>>> = {
     '/metrics': async () => ({
       status: 200,
@@ -40,6 +46,7 @@ export function createAdminRoutes(metrics: Metrics, health: Health, logger: Logg
     }),
     '/healthz': () => healthAnswer(health.live()),
     '/readyz': () => healthAnswer(health.ready()),
+    '/peers': () => ({ ...json(200, peers()), keepAlive: true }),
   };
   let open = 0;
 

@@ -47,6 +47,9 @@ export const FRAME_BUFFER_BYTES_MIN = 64 * KIB;
 /** JSON-RPC and subscription bodies are parsed as JSON: larger ones are refused before parsing. */
 export const JSON_BODY_BYTES_MAX = 2 * MIB;
 
+/** Organisations that metrics tell apart by a label; a chain joins tens of institutions. */
+export const ORGANISATION_LABELS_MAX = 64;
+
 /** Bookkeeping of one pending request in bytes, charged to the budgets on top of its frame. */
 export const PENDING_OVERHEAD_BYTES = 256;
 

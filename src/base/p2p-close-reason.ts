@@ -25,3 +25,18 @@ export const P2P_CLOSE_REASONS = [
 ] as const;
 
 export type P2PCloseReason = (typeof P2P_CLOSE_REASONS)[number];
+
+/** What was refused while its link was kept: label of `amop_p2p_input_refused_total`. */
+export const P2P_REFUSALS = [
+  'malformed-frame', // AMOP frame whose inside is no channel frame: nothing can be answered
+  'malformed-body', // empty body, topic byte 0 or beyond the body, control character, reserved or private topic
+  'unknown-type', // a channel frame that nodes do not exchange
+  'unmatched-response', // an answer that nobody waits for, often a late one
+  'inbound-budget', // a compressed frame that did not fit the memory left for input
+  'gossip-dropped', // our own gossip for a peer whose output queue is full
+  'gossip-rate', // the peer asked for topics more often than it may
+  'topic-list', // a list that cannot be read or holds too many topics
+  'topic', // elements of a list that are no topics
+] as const;
+
+export type P2PRefusal = (typeof P2P_REFUSALS)[number];

@@ -5,6 +5,7 @@
  */
 import { CLOSE_REASONS, REFUSALS, TLS_FAILURES } from './close-reason.js';
 import { FAILURE_REASONS } from './failure-reason.js';
+import { P2P_CLOSE_REASONS, P2P_REFUSALS } from './p2p-close-reason.js';
 
 /** Kinds of frames, by type byte; label `kind`. */
 export const FRAME_KINDS = [
@@ -27,6 +28,9 @@ export const RESULT_CODES = ['0', '100', '101', '102', '103', '104', 'subscriber
 /** Why a multicast copy was not handed to a subscriber; label `reason`. */
 export const DROP_REASONS = ['queue-full'] as const;
 
+/** Bandwidth limits; label `scope`. */
+export const FLOW_SCOPES = ['session', 'organisation', 'topic', 'node'] as const;
+
 /** Upper bounds of the request duration histogram in seconds. */
 export const DURATION_BUCKETS_SECONDS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
@@ -43,6 +47,12 @@ export const STAT_TABLE = {
   connectionsClosed: CLOSE_REASONS,
   tlsFailures: TLS_FAILURES,
   inputRefused: REFUSALS,
+  p2pConnectionsClosed: P2P_CLOSE_REASONS,
+  p2pTlsFailures: TLS_FAILURES,
+  p2pInputRefused: P2P_REFUSALS,
+  p2pDials: ['connected', 'failed'],
+  bandwidthRefused: FLOW_SCOPES,
+  bandwidthBalanceBytes: [],
   multicastDropped: DROP_REASONS,
   multicastCopies: [],
   multicastDuplicates: [],

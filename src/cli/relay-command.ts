@@ -58,7 +58,8 @@ async function relay(options: RelayOptions): Promise<number> {
 }
 
 function logReady(logger: Logger, running: RunningRelay): void {
-  logger.log('info', { component: 'relay', listeners: running.listeners, admin: running.admin }, 'relay ready');
+  const { listeners, p2p, admin } = running;
+  logger.log('info', { component: 'relay', listeners, p2p, admin }, 'relay ready');
 }
 
 /** Resolves with what asks for the end, once. A second signal ends the process at once. */

@@ -1,5 +1,6 @@
 /**
- * The control thread: reads what the configuration names, starts shards and admin plane, answers JSON-RPC, drains.
+ * The control thread: reads what the configuration names, starts shards and admin plane, decides about peers and their topics,
+ * answers JSON-RPC, drains.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,13 +8,14 @@ import { createHealth } from '../admin/health.js';
 import { type AdminAddress, createAdminServer } from '../admin/http.js';
 import { createMetrics } from '../admin/metrics.js';
 import { systemClock } from '../base/clock.js';
-import { RelayError } from '../base/errors.js';
+import { assert } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import { limitsFromConfig, type RelayConfig } from '../config/index.js';
-import type { TlsIdentity } from '../pki/identity.js';
-import { loadListenerIdentity } from '../pki/load.js';
+import { createStatMemory, Stats } from '../base/stats.js';
+import { parseNodeAddress, type RelayConfig } from '../config/index.js';
 import { namesOf } from '../pki/peer.js';
-import type { BoundListener, ShardToControl } from '../shard/messages.js';
+import type { BoundListener, BoundP2p, ShardToControl } from '../shard/messages.js';
+import { PeerService } from './peers/peer-service.js';
+import { type Prepared, prepare } from './prepare.js';
 import { answerRpc, type RpcSource } from './rpc.js';
 import { ShardPool } from './shard-pool.js';
 import { TopicDirectory } from './topic-directory.js';
@@ -22,6 +24,10 @@ import { TopicDirectory } from './topic-directory.js';
 const SHARDS = 1;
 /** A shard says every second that it lives; after this long its event loop is stuck. */
 const SHARD_SILENT_MS = 10_000;
+/** Resolution of what is due about peers. */
+const PEER_TICK_MS = 20;
+/** The shard that holds the links to peers. */
+const PEER_SHARD = 0;
 
 export interface RelayOptions {
   readonly config: RelayConfig;
@@ -30,6 +36,8 @@ export interface RelayOptions {
 
 export interface RunningRelay {
   readonly listeners: readonly BoundListener[];
+  /** The P2P port and who we are there. */
+  readonly p2p: (BoundP2p & { readonly nodeId: string }) | undefined;
   readonly admin: AdminAddress;
   /** Resolves with a problem when the relay can no longer serve; never while it is healthy. */
   readonly failed: Promise<string>;
@@ -43,20 +51,7 @@ export interface RunningRelay {
  *   `shard-failed` or `start-timeout`; nothing is left running then
  */
 export async function startRelay({ config, logger }: RelayOptions): Promise<RunningRelay> {
-  const identities = config.rpc.listener.map((listener) => {
-    const identity = loadListenerIdentity(
-      {
-        key: listener.key,
-        cert: listener.cert,
-        caCert: listener.ca_cert,
-        ...(listener.crl ? { crl: listener.crl } : {}),
-      },
-      new Date(),
-    );
-    for (const warning of identity.warnings) logger.log('warn', { component: 'tls', warning }, 'certificate warning');
-    return identity;
-  });
-  refuseUnbuilt(config);
+  const prepared = prepare(config, logger);
   const topics = new TopicDirectory();
   const version = packageVersion();
   let draining = false;
@@ -65,14 +60,19 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     fail = resolve;
   });
   let lost: string | undefined;
+  const stats = createStatMemory();
+  const peers = createPeerService(config, prepared, logger, new Stats(stats), (message) =>
+    pool.post(PEER_SHARD, message),
+  );
 
   const rpcSource: RpcSource = {
     chainId: config.chain.id,
     groups: config.chain.groups,
-    ...identityOfNode(identities),
+    ...identityOfNode(prepared),
     version,
     endpoint: () => endpointOf(pool.listeners),
     topics,
+    peers: () => peers?.listed() ?? [],
   };
   const onMessage = (shard: number, message: ShardToControl): void => {
     switch (message.type) {
@@ -88,27 +88,19 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
         return;
       case 'subscriptions':
         topics.apply(message.added, message.removed);
+        peers?.topicsChanged(message.added, message.removed);
+        return;
+      case 'listening':
+      case 'alive':
+        // Of the pool.
         return;
       default:
-        return;
+        peers?.onMessage(message);
     }
   };
   const pool = new ShardPool({
     shards: SHARDS,
-    setup: {
-      listeners: config.rpc.listener.map((listener, index) => ({
-        ip: listener.channel_listen_ip,
-        port: listener.channel_listen_port,
-        kind: identities[index].kind,
-        certPem: identities[index].certPem,
-        keyPem: identities[index].keyPem,
-        caPem: identities[index].caPem,
-        crlPem: identities[index].crlPem,
-      })),
-      tls: config.tls,
-      limits: limitsFromConfig(config.limits),
-      logLevel: config.log.level,
-    },
+    setup: prepared.setup,
     onMessage,
     onLost: (shard, problem) => {
       lost = `shard ${shard} is gone: ${problem}`;
@@ -117,13 +109,19 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     },
   });
   await pool.start(() => systemClock.nowMs());
+  const peerTimer = peers && setInterval(() => peers.tick(), PEER_TICK_MS);
 
-  const certificates = identities.map((identity, index) => ({
-    role: `rpc.listener[${index}]`,
-    notAfterSeconds: identity.notAfter.getTime() / 1000,
-  }));
+  const certificates = [
+    ...prepared.listeners.map((identity, index) => ({ role: `rpc.listener[${index}]`, identity })),
+    ...(prepared.p2p ? [{ role: 'network_security', identity: prepared.p2p }] : []),
+  ].map(({ role, identity }) => ({ role, notAfterSeconds: identity.notAfter.getTime() / 1000 }));
+  const nodeStatus = () => ({
+    node: identityOfNode(prepared),
+    ...(peers?.status() ?? { peers: [], endpoints: [] }),
+  });
   const metrics = createMetrics({
-    shardStats: () => pool.stats,
+    shardStats: () => [...pool.stats, new Float64Array(stats)],
+    peers: () => ({ ...nodeStatus(), organisations: peers?.traffic ?? new Map() }),
     buildInfo: { version, node: process.version, native: pool.scanner },
     certificates: () => certificates,
   });
@@ -134,30 +132,62 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     certificates: () => certificates,
     now: () => Date.now(),
   });
-  const admin = createAdminServer({ ...config.admin, metrics, health }, logger);
+  const admin = createAdminServer({ ...config.admin, metrics, health, peers: nodeStatus }, logger);
   const address = await admin.start().catch(async (error: unknown) => {
+    clearInterval(peerTimer);
     await pool.stop(0);
     throw error;
   });
 
   return {
     listeners: pool.listeners,
+    p2p: pool.p2p && prepared.p2p && { ...pool.p2p, nodeId: prepared.p2p.nodeId },
     admin: address,
     failed,
     stop: async () => {
       draining = true;
+      peers?.drain();
       await pool.stop(config.limits.drain_timeout_ms);
+      clearInterval(peerTimer);
       await admin.stop();
     },
   };
 }
 
+function createPeerService(
+  config: RelayConfig,
+  prepared: Prepared,
+  logger: Logger,
+  stats: Stats,
+  post: (message: Parameters<ShardPool['post']>[1]) => void,
+): PeerService | undefined {
+  if (!prepared.p2p) return undefined;
+  return new PeerService({
+    ownNodeId: prepared.p2p.nodeId,
+    endpoints: config.p2p.nodes.map((node) => {
+      const address = parseNodeAddress(node);
+      assert('host' in address, 'the schema has checked p2p.nodes');
+      return address;
+    }),
+    whitelist: config.certificate_whitelist.ids,
+    blacklist: config.certificate_blacklist.ids,
+    allowSdkCertificates: config.p2p.allow_sdk_certificates,
+    peersMax: config.limits.peers_max,
+    bootEpochMs: Date.now(),
+    logger,
+    clock: systemClock,
+    random: Math.random,
+    stats,
+    post,
+  });
+}
+
 /**
- * How the relay names itself in JSON-RPC: by the certificate of its first secp256k1 listener. A relay with RSA certificates
- * alone has no node ID; it shows the SHA-512 of its public key, which has the same form.
+ * How the relay names itself: as peers know it, else by the certificate of its first secp256k1 listener. A relay with RSA
+ * certificates alone has no node ID; it shows the SHA-512 of its public key, which has the same form.
  */
-function identityOfNode(identities: readonly TlsIdentity[]): { nodeId: string; agency: string; name: string } {
-  const identity = identities.find((one) => one.nodeId !== undefined) ?? identities[0];
+function identityOfNode({ p2p, listeners }: Prepared): { nodeId: string; agency: string; name: string } {
+  const identity = p2p ?? listeners.find((one) => one.nodeId !== undefined) ?? listeners[0];
   const spki = identity.leaf.publicKey.export({ type: 'spki', format: 'der' });
   const { subjectCn, issuerCn } = namesOf(identity.leaf);
   return {
@@ -165,25 +195,6 @@ function identityOfNode(identities: readonly TlsIdentity[]): { nodeId: string; a
     agency: issuerCn,
     name: subjectCn,
   };
-}
-
-/**
- * Sections whose part of the relay does not exist yet: better no start than a setting that silently does nothing.
- * @throws RelayError `config-invalid`
- */
-function refuseUnbuilt(config: RelayConfig): void {
-  const unbuilt = [
-    config.network_security === undefined ? '' : '[network_security]',
-    Object.values(config.flow_control).some((limit) => (Array.isArray(limit) ? limit.length > 0 : limit !== undefined))
-      ? '[flow_control]'
-      : '',
-    config.organisation.length === 0 ? '' : '[[organisation]]',
-  ].filter((name) => name !== '');
-  if (unbuilt.length === 0) return;
-  throw new RelayError(
-    'config-invalid',
-    `${unbuilt.join(', ')}: this version has no P2P port and no bandwidth limits yet; remove the section`,
-  );
 }
 
 function endpointOf(listeners: readonly BoundListener[]): string {

@@ -3,6 +3,7 @@
  * everything about one is refused in words.
  */
 import { formatRpcError, formatRpcResult, parseRpcRequest, RpcErrorCode } from '../wire/channel/json-rpc.js';
+import type { ListedPeer } from './peers/peer-service.js';
 import type { TopicDirectory } from './topic-directory.js';
 
 /** Versions that Go and Java accept: exactly three numbers, 2.1.0 or above, below 3. */
@@ -22,6 +23,7 @@ export interface RpcSource {
   /** `ip:port` of the first listener, for display. */
   readonly endpoint: () => string;
   readonly topics: TopicDirectory;
+  readonly peers: () => readonly ListedPeer[];
 }
 
 /** Answers one request body with one reply body. `ownClient` opens the methods of the relay itself. */
@@ -51,7 +53,7 @@ export function answerRpc(source: RpcSource, body: Uint8Array, ownClient: boolea
       return formatRpcResult(id, [source.nodeId]);
     case 'getPeers':
       // The publisher demos of Java look for their topic here once, and wait 20 s when it is missing.
-      return formatRpcResult(id, [nodeInfo(source)]);
+      return formatRpcResult(id, [nodeInfo(source), ...source.peers().map(peerInfo)]);
     case 'getNodeInfo':
       return formatRpcResult(id, nodeInfo(source));
     case 'amop_topics':
@@ -65,13 +67,19 @@ export function answerRpc(source: RpcSource, body: Uint8Array, ownClient: boolea
   );
 }
 
-function nodeInfo(source: RpcSource): {
-  Agency: string;
-  IPAndPort: string;
-  Node: string;
-  NodeID: string;
-  Topic: string[];
-} {
+type NodeInfo = { Agency: string; IPAndPort: string; Node: string; NodeID: string; Topic: string[] };
+
+function peerInfo({ agency, remote, name, nodeId, topics }: ListedPeer): NodeInfo {
+  return {
+    Agency: agency,
+    IPAndPort: remote,
+    Node: name,
+    NodeID: nodeId,
+    Topic: topics.slice(0, LISTED_TOPICS_MAX),
+  };
+}
+
+function nodeInfo(source: RpcSource): NodeInfo {
   return {
     Agency: source.agency,
     IPAndPort: source.endpoint(),

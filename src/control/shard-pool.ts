@@ -4,9 +4,16 @@
 import { fileURLToPath } from 'node:url';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { errorText, RelayError, type RelayErrorCode } from '../base/errors.js';
+import { errorText, RelayError } from '../base/errors.js';
 import { createStatMemory } from '../base/stats.js';
-import type { BoundListener, ControlToShard, ShardSetup, ShardToControl } from '../shard/messages.js';
+import type {
+  BoundListener,
+  BoundP2p,
+  ControlToShard,
+  ShardOutcome,
+  ShardSetup,
+  ShardToControl,
+} from '../shard/messages.js';
 
 const SHARD_MODULE = fileURLToPath(new URL('../shard/main.js', import.meta.url));
 /** Loading the modules and binding ports takes a tenth of this on a busy machine. */
@@ -27,7 +34,7 @@ export interface ShardPoolOptions {
 interface Slot {
   readonly port: MessagePort;
   readonly stats: Float64Array;
-  readonly task: Promise<void>;
+  readonly task: Promise<ShardOutcome>;
   aliveMs: number;
 }
 
@@ -37,6 +44,7 @@ export class ShardPool {
   readonly #slots: Slot[] = [];
   #stopping = false;
   #listeners: readonly BoundListener[] = [];
+  #p2p: BoundP2p | undefined = undefined;
   #scanner: 'native' | 'typescript' = 'typescript';
 
   constructor(options: ShardPoolOptions) {
@@ -53,6 +61,11 @@ export class ShardPool {
 
   get listeners(): readonly BoundListener[] {
     return this.#listeners;
+  }
+
+  /** The P2P port, where there is one. */
+  get p2p(): BoundP2p | undefined {
+    return this.#p2p;
   }
 
   get scanner(): 'native' | 'typescript' {
@@ -116,7 +129,7 @@ export class ShardPool {
     const setup: ShardSetup = { ...this.#options.setup, index, port: port2, stats: memory };
     return new Promise((resolve, reject) => {
       let started = false;
-      const task = this.#pool.run(setup, { transferList: [port2] }) as Promise<void>;
+      const task = this.#pool.run(setup, { transferList: [port2] }) as Promise<ShardOutcome>;
       const slot: Slot = { port: port1, stats: new Float64Array(memory), task, aliveMs: nowMs() };
       this.#slots[index] = slot;
       const lost = (problem: string): void => {
@@ -125,7 +138,10 @@ export class ShardPool {
         else if (!this.#stopping) this.#options.onLost(index, problem);
       };
       task.then(
-        () => lost('it ended'),
+        ({ failed }) => {
+          if (failed && !started) reject(new RelayError(failed.code, failed.message));
+          lost('it ended');
+        },
         (error: unknown) => lost(errorText(error)),
       );
       port1.on('message', (message: ShardToControl) => {
@@ -134,11 +150,9 @@ export class ShardPool {
           case 'listening':
             started = true;
             this.#listeners = message.listeners;
+            this.#p2p = message.p2p;
             this.#scanner = message.scanner;
             resolve();
-            return;
-          case 'failed':
-            reject(new RelayError(message.code satisfies RelayErrorCode, message.message));
             return;
           case 'alive':
             return;

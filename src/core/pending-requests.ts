@@ -41,6 +41,8 @@ export class PendingRequest {
   pulled = false;
   waiting = false;
   heldBytes = 0;
+  /** The 104 of a 2.x node, as it came. */
+  legacyAnswer: Buffer | undefined = undefined;
   readonly tried: Endpoint[] = [];
   readonly next: (PendingRequest | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
   readonly previous: (PendingRequest | undefined)[] = [undefined, undefined, undefined, undefined, undefined];
@@ -223,6 +225,28 @@ export class PendingRequests {
     this.waiting.remove(request);
   }
 
+  /** The waiting request behind `request`. */
+  nextWaiting(request: PendingRequest): PendingRequest | undefined {
+    return request.next[List.waiting];
+  }
+
+  /** Hands pushes to the peer `from`, and requests of it, over to the peer `to`. Their order by age does not change. */
+  migrate(from: Endpoint, to: Endpoint): void {
+    for (let request = from.routerPushes.head; request; request = from.routerPushes.head) {
+      from.routerPushes.remove(request);
+      request.target = to;
+      request.tried.push(to);
+      to.routerPushes.append(request);
+    }
+    for (let request = from.routerRequests.head; request; request = from.routerRequests.head) {
+      from.routerRequests.remove(request);
+      from.released(request.heldBytes);
+      request.requester = to;
+      to.routerRequests.append(request);
+      to.held(request.heldBytes);
+    }
+  }
+
   /** Forgets the request: it was answered, or nobody waits for the answer any more. */
   release(request: PendingRequest): void {
     this.unpushed(request);
@@ -239,6 +263,7 @@ export class PendingRequests {
     request.gone = false;
     request.replyTicket = 0;
     request.pulled = false;
+    request.legacyAnswer = undefined;
     request.heldBytes = 0;
     request.tried.length = 0;
     if (this.#pool.length < POOL_MAX) this.#pool.push(request);

@@ -12,7 +12,7 @@ import type { Endpoint } from './endpoint.js';
 import type { Filter } from './fair-round.js';
 import { Counted, type PendingRequest, PendingRequests, type RequestList } from './pending-requests.js';
 import type { SeenCache, SeenMessage } from './seen-cache.js';
-import type { TopicTable } from './topic-table.js';
+import type { Topic, TopicTable } from './topic-table.js';
 
 export interface RouterLimits {
   readonly requestTimeoutMs: number;
@@ -35,8 +35,12 @@ export interface RouterObserver {
    * and whatever comes of it.
    */
   missed(): boolean;
-  /** May this frame leave over a peer link for this sender, by the bandwidth limits? */
-  mayForward(requester: Endpoint, frameBytes: number, nowMs: number): boolean;
+  /** May a request of this sender leave over a peer link, by the bandwidth limits? Asked once a choice. */
+  mayForward(requester: Endpoint, nowMs: number): boolean;
+  /** A frame of `sender` was handed to a peer link. */
+  forwarded(sender: Endpoint, frameBytes: number, nowMs: number): void;
+  /** `from` answered a request of `requester`; `topic` where it is still known. */
+  answering(from: Endpoint, requester: Endpoint, topic: Topic | undefined, frameBytes: number, nowMs: number): void;
 }
 
 /** What an answer that came from a peer is worth. */
@@ -54,6 +58,16 @@ export type PeerAnswer = (typeof PeerAnswer)[keyof typeof PeerAnswer];
 const PEER_MARGIN_MS = 250;
 const LEGACY_NO_SUBSCRIBER = 104;
 
+/** Multicasts that wait for the lists of peers; their bytes are held by their senders' budgets. */
+const MULTICASTS_WAITING_MAX = 1_024;
+
+interface WaitingMulticast {
+  readonly sender: Endpoint;
+  readonly frame: Buffer;
+  heldBytes: number;
+  readonly onDropped: () => void;
+}
+
 export class Router implements Filter {
   readonly #topics: TopicTable;
   readonly #pending: PendingRequests;
@@ -67,6 +81,9 @@ export class Router implements Filter {
   #allowStalled = false;
   /** Number of the current search; marks the endpoints that were passed over in it without a list of them. */
   #search = 0;
+  /** A limit keeps the sender from every peer in this search. */
+  #peersRefused = false;
+  #waitingMulticasts: WaitingMulticast[] = [];
 
   constructor(
     topics: TopicTable,
@@ -115,36 +132,27 @@ export class Router implements Filter {
 
   /**
    * Delivers a well-formed 0x35 to every subscriber but its sender, once per session, and once to every peer with subscribers.
+   * When nobody at all is known it may wait for the lists of peers.
+   * @param frame kept while it waits: the caller must not reuse its memory
    * @returns copies delivered, or -1 for a later copy of the message that nobody needed
    */
   multicast(sender: Endpoint, frame: Buffer, topicId: number, nowMs: number, onDropped: () => void): number {
     const topic = topicId < 0 ? undefined : this.#topics.topic(topicId);
-    if (!topic) return 0;
-    const seen = this.#seen.note(frame, sender.id, this.#topics.changes, nowMs);
-    // Nobody subscribed anywhere since the last copy: the usual case, decided without looking at the subscribers.
-    if (seen && seen.changes === this.#topics.changes) {
-      addSender(seen, sender);
-      return -1;
+    if (topic) return this.#copy(sender, frame, topic, nowMs, onDropped);
+    const waits = !sender.isPeer && this.#waitingMulticasts.length < MULTICASTS_WAITING_MAX && this.#observer.missed();
+    if (waits) {
+      const heldBytes = frame.length + PENDING_OVERHEAD_BYTES;
+      sender.held(heldBytes);
+      this.#waitingMulticasts.push({ sender, frame, heldBytes, onDropped });
     }
-    const ticket = this.#pending.nextTicket();
-    let copies = 0;
-    topic.subscribers.forEach((endpoint, since) => {
-      if (endpoint === sender || (endpoint.isPeer && sender.isPeer)) return;
-      if (seen && (since <= seen.changes || seen.senders.includes(endpoint.id))) return;
-      if (endpoint.deliver(frame, ticket)) copies++;
-      else onDropped();
-    });
-    if (!seen) return copies;
-    seen.changes = this.#topics.changes;
-    addSender(seen, sender);
-    return copies === 0 ? -1 : copies;
+    return 0;
   }
 
   /** A session's 0x31. Returns false when no push to it waits for this sequence. */
   response(from: Endpoint, frame: Buffer, nowMs: number): boolean {
     const request = this.#pending.find(from, frame);
     if (!request) return false;
-    this.#answer(request, frame, nowMs);
+    this.#answer(request, from, frame, nowMs);
     return true;
   }
 
@@ -154,17 +162,23 @@ export class Router implements Filter {
     if (!request) return false;
     const counted = countedOf(kind, frame.readInt32BE(RESULT_OFFSET));
     if (counted === 0) {
-      this.#answer(request, frame, nowMs);
+      this.#answer(request, from, frame, nowMs);
       return true;
     }
     this.#pending.unpushed(request);
     request.counted |= counted;
+    // A node's 104 is passed on as it came, with the body that it echoes.
+    if (counted === Counted.legacy) request.legacyAnswer = frame;
     this.#pushNext(request, nowMs);
     return true;
   }
 
   /** A connection ended: what it was asked goes to another subscriber, what it asked is forgotten. */
   sessionGone(endpoint: Endpoint, nowMs: number): void {
+    for (const waiting of this.#waitingMulticasts) {
+      // It was acknowledged, so it goes out all the same; only the budget of its sender is gone.
+      if (waiting.sender === endpoint) this.#unhold(waiting);
+    }
     for (let request = endpoint.routerRequests.head; request; request = endpoint.routerRequests.head) {
       this.#pending.release(request);
     }
@@ -176,13 +190,22 @@ export class Router implements Filter {
     }
   }
 
-  /** The lists of peers are as fresh as they will get: routes what waited for them. */
+  /** Topics came to have subscribers: routes what waited for them, in the order in which it came. */
+  routesChanged(nowMs: number): void {
+    this.#resume(false, nowMs);
+  }
+
+  /** The lists of peers are as fresh as they will get: routes or answers everything that waited for them. */
   pulled(nowMs: number): void {
-    for (let request = this.#pending.waiting.head; request; request = this.#pending.waiting.head) {
-      this.#pending.unwait(request);
-      request.topic = this.#topics.lookup(topicBytesOf(request.frame));
-      this.#pushNext(request, nowMs);
-    }
+    this.#resume(true, nowMs);
+  }
+
+  /**
+   * The link `to` takes the place of `from`, between the same two processes: what is under way on the one ends on the other,
+   * since tickets are unique in a process.
+   */
+  migrate(from: Endpoint, to: Endpoint): void {
+    this.#pending.migrate(from, to);
   }
 
   /** Ends what took too long. Call it every few tens of milliseconds. */
@@ -208,7 +231,7 @@ export class Router implements Filter {
       request !== undefined &&
       endpoint !== request.requester &&
       endpoint.routerPassedOver !== this.#search &&
-      !(endpoint.isPeer && request.requester?.isPeer) &&
+      !(endpoint.isPeer && (this.#peersRefused || request.requester?.isPeer)) &&
       (this.#allowStalled || !endpoint.stalled(this.#choosingMs)) &&
       !request.tried.includes(endpoint)
     );
@@ -217,6 +240,7 @@ export class Router implements Filter {
   /** Pushes to the next choice, or answers when there is none. */
   #pushNext(request: PendingRequest, nowMs: number): void {
     this.#search++;
+    this.#peersRefused = false;
     for (;;) {
       const target = this.#choose(request, nowMs);
       if (!target) {
@@ -251,9 +275,13 @@ export class Router implements Filter {
     const { frame, requester } = request;
     let ticket = 0;
     if (target.isPeer) {
-      if (requester && !this.#observer.mayForward(requester, frame.length, nowMs)) return Counted.limited;
+      if (requester && !this.#observer.mayForward(requester, nowMs)) {
+        this.#peersRefused = true;
+        return Counted.limited;
+      }
       ticket = this.#pending.nextTicket();
       if (!target.deliver(frame, ticket)) return Counted.unavailable;
+      if (requester) this.#observer.forwarded(requester, frame.length, nowMs);
     } else if (this.#pending.find(target, frame) || !target.deliver(frame, 0)) {
       // A second request under a sequence that this session still has to answer could not be told from the first.
       return Counted.unreachable;
@@ -274,9 +302,71 @@ export class Router implements Filter {
     return true;
   }
 
-  #answer(request: PendingRequest, frame: Buffer, nowMs: number): void {
-    const { requester } = request;
+  #resume(all: boolean, nowMs: number): void {
+    const requests = this.#pending.waiting;
+    // Only those that wait now: one that still finds nobody may wait again.
+    let left = requests.size;
+    for (let request = requests.head; request && left > 0; left--) {
+      const next: PendingRequest | undefined = this.#pending.nextWaiting(request);
+      const topic = this.#topics.lookup(topicBytesOf(request.frame));
+      if (topic || all) {
+        this.#pending.unwait(request);
+        request.topic = topic;
+        this.#pushNext(request, nowMs);
+      }
+      request = next;
+    }
+    const multicasts = this.#waitingMulticasts;
+    if (multicasts.length === 0) return;
+    this.#waitingMulticasts = [];
+    for (const waiting of multicasts) {
+      const topic = this.#topics.lookup(topicBytesOf(waiting.frame));
+      if (!topic && !all) {
+        this.#waitingMulticasts.push(waiting);
+        continue;
+      }
+      this.#unhold(waiting);
+      if (topic) this.#copy(waiting.sender, waiting.frame, topic, nowMs, waiting.onDropped);
+    }
+  }
+
+  #unhold(waiting: WaitingMulticast): void {
+    waiting.sender.released(waiting.heldBytes);
+    waiting.heldBytes = 0;
+  }
+
+  #copy(sender: Endpoint, frame: Buffer, topic: Topic, nowMs: number, onDropped: () => void): number {
+    const seen = this.#seen.note(frame, sender.id, !sender.isPeer, this.#topics.changes, nowMs);
+    // Copies that came from peers have gone to sessions only: peers get the first one that a session sends.
+    const toPeers = !sender.isPeer && !seen?.forwarded;
+    // Nobody subscribed anywhere since the last copy: the usual case, decided without looking at the subscribers.
+    if (seen && !toPeers && seen.changes === this.#topics.changes) {
+      addSender(seen, sender);
+      return -1;
+    }
+    const ticket = this.#pending.nextTicket();
+    let copies = 0;
+    topic.subscribers.forEach((endpoint, since) => {
+      if (endpoint === sender || (endpoint.isPeer && sender.isPeer)) return;
+      if (seen?.senders.includes(endpoint.id)) return;
+      if (seen && since <= seen.changes && !(endpoint.isPeer && toPeers)) return;
+      if (!endpoint.deliver(frame, ticket)) onDropped();
+      else {
+        copies++;
+        if (endpoint.isPeer) this.#observer.forwarded(sender, frame.length, nowMs);
+      }
+    });
+    if (!seen) return copies;
+    if (toPeers) seen.forwarded = true;
+    seen.changes = this.#topics.changes;
+    addSender(seen, sender);
+    return copies === 0 ? -1 : copies;
+  }
+
+  #answer(request: PendingRequest, from: Endpoint, frame: Buffer, nowMs: number): void {
+    const { requester, topic } = request;
     if (requester) {
+      this.#observer.answering(from, requester, topic && this.#topics.current(topic), frame.length, nowMs);
       requester.answer(frame, request.replyTicket);
       this.#observer.answered(requester, frame, frame.readInt32BE(RESULT_OFFSET), nowMs - request.startedMs);
     }
@@ -284,10 +374,12 @@ export class Router implements Filter {
   }
 
   #fail(request: PendingRequest, reason: FailureReason, nowMs: number): void {
-    const { requester, frame } = request;
+    const { requester, frame, legacyAnswer } = request;
     if (requester) {
-      const code = codeOf(request.counted);
-      requester.answerFailure(frame, code, reason, request.replyTicket);
+      // To a peer, a route that leads to nobody here means that this relay was reached and could push to nobody.
+      const code = request.counted === 0 && requester.isPeer ? 101 : codeOf(request.counted);
+      if (code === LEGACY_NO_SUBSCRIBER && legacyAnswer) requester.answer(legacyAnswer, request.replyTicket);
+      else requester.answerFailure(frame, code, reason, request.replyTicket);
       this.#observer.failed(requester, frame, code, reason, nowMs - request.startedMs);
     }
     this.#pending.release(request);

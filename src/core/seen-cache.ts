@@ -13,6 +13,8 @@ export interface SeenMessage {
   readonly senders: number[];
   /** `TopicTable.changes` at the last copy: who subscribed later has had none. */
   changes: number;
+  /** A copy went to the peers. */
+  forwarded: boolean;
   readonly untilMs: number;
 }
 
@@ -32,15 +34,16 @@ export class SeenCache {
 
   /**
    * Looks the multicast `frame` up, and remembers it when it is the first copy.
+   * @param forwarded this copy goes to the peers, too
    * @returns what is known of earlier copies, or undefined for the first one
    */
-  note(frame: Buffer, sender: number, changes: number, nowMs: number): SeenMessage | undefined {
+  note(frame: Buffer, sender: number, forwarded: boolean, changes: number, nowMs: number): SeenMessage | undefined {
     const key = hash('sha256', frame.subarray(SEQ_OFFSET), 'base64');
     const seen = this.#seen.get(key);
     if (seen && seen.untilMs > nowMs) return seen;
     if (seen) this.#seen.delete(key);
     else if (this.#seen.size >= this.#entriesMax) this.#forgetOldest();
-    this.#seen.set(key, { senders: [sender], changes, untilMs: nowMs + this.#ttlMs });
+    this.#seen.set(key, { senders: [sender], forwarded, changes, untilMs: nowMs + this.#ttlMs });
     return undefined;
   }
 

@@ -73,13 +73,17 @@ export class TopicTable {
     return this.#byId[this.#interner.lookup(bytes)];
   }
 
-  /** Sessions that subscribe to `topic`, peers left aside. */
-  sessionsOf(topic: Topic): number {
+  /** Subscribers of the topic with this id but `sender`: what a multicast of it is copied to. */
+  countOthers(topicId: number, sender: Endpoint): { sessions: number; peers: number } {
     let sessions = 0;
-    topic.subscribers.forEach((endpoint) => {
-      if (!endpoint.isPeer) sessions++;
+    let peers = 0;
+    const topic = topicId < 0 ? undefined : this.#byId[topicId];
+    topic?.subscribers.forEach((endpoint) => {
+      if (endpoint === sender) return;
+      if (endpoint.isPeer) peers++;
+      else sessions++;
     });
-    return sessions;
+    return { sessions, peers };
   }
 
   /** Replaces what a peer has subscribers for; `weights` counts them by topic. Returns true when ids may have changed. */

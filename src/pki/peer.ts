@@ -12,7 +12,7 @@ import { AsnConvert } from '@peculiar/asn1-schema';
 import { Certificate, id_ce_basicConstraints } from '@peculiar/asn1-x509';
 import { commonNameOf, organisationalUnitOf } from './certificate.js';
 import { buildChain, isIssuedBy, mayBeIssuedBy } from './chain.js';
-import { exportSpki, nodeIdOf } from './key.js';
+import { describeKey, exportSpki, keyKindOf, nodeIdOf } from './key.js';
 
 /** X.520 allows 64 characters in a common name; a longer one is cut, so that a log line stays a line. */
 const COMMON_NAME_CHARS_MAX = 64;
@@ -41,6 +41,8 @@ export interface PeerDescription {
    * node ID either (2.x node specification, 3.1).
    */
   readonly nodeId: string | undefined;
+  /** `secp256k1`, `rsa`, or what else the key is. */
+  readonly keyKind: string;
   /** Made for a client: OU=sdk in its subject. */
   readonly isSdk: boolean;
 }
@@ -64,6 +66,7 @@ export function describePeer(socket: TLSSocket, authorities: readonly X509Certif
       notAfter: new Date(leaf.validTo),
       serial: leaf.serialNumber.toLowerCase(),
       nodeId: names.basicConstraints ? nodeIdOf(leaf.publicKey) : undefined,
+      keyKind: keyKindOf(leaf.publicKey) ?? describeKey(leaf.publicKey),
       isSdk: names.subjectOu.toLowerCase() === 'sdk',
     };
   } catch {

@@ -47,7 +47,7 @@ export function serverTlsOptions(identity: TlsMaterial, tuning: TlsTuning = {}):
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
-  readonly identity: TlsIdentity;
+  readonly identity: TlsMaterial;
   readonly tuning?: TlsTuning;
   /** Refuse every peer but this one: 128 lower-case hex digits. */
   readonly expectedNodeId?: string;

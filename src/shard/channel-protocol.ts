@@ -4,15 +4,17 @@
  */
 import { TopicFault } from '../addon/types.js';
 import { CHANNEL_HEADER_BYTES, JSON_BODY_BYTES_MAX, SEQ_BYTES, TLS_RECORD_BYTES_MAX } from '../base/limits.js';
-import { DROP_REASONS } from '../base/stats.js';
+import { DROP_REASONS, FLOW_SCOPES } from '../base/stats.js';
 import { eventFilterRefusal } from '../wire/channel/event-filter.js';
 import { encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { chooseProtocol, formatHandshakeReply, parseHandshake } from '../wire/channel/handshake.js';
 import { heartbeatReply } from '../wire/channel/heartbeat.js';
 import { formatRpcError } from '../wire/channel/json-rpc.js';
 import { MessageType } from '../wire/channel/message-type.js';
+import { hasPrivateTopic } from '../wire/channel/topic.js';
 import { parseTopicList } from '../wire/channel/topic-list.js';
 import type { ShardContext } from './context.js';
+import { owned } from './owned.js';
 import type { Session } from './session.js';
 
 /** The channel port always says 2.11.0: Go and Java refuse other forms (decisions §3). */
@@ -25,14 +27,10 @@ const TYPE_LOW_BYTE = 5;
 const RPC_CALLS_MAX = 256;
 const QUEUE_FULL = DROP_REASONS.indexOf('queue-full');
 
-/** `#!$`: the beginning of every name of the private-topic exchange. */
-const isPrivateTopic = (frame: Buffer, topicBytes: number): boolean =>
-  topicBytes >= 3 &&
-  frame[CHANNEL_HEADER_BYTES + 1] === 0x23 &&
-  frame[CHANNEL_HEADER_BYTES + 2] === 0x21 &&
-  frame[CHANNEL_HEADER_BYTES + 3] === 0x24;
-
 const seqOf = (frame: Buffer): Buffer => frame.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES);
+/** Topic of a well-formed 0x30 or 0x35. */
+const topicOf = (frame: Buffer): string =>
+  frame.toString('utf8', CHANNEL_HEADER_BYTES + 1, CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
 const bodyOf = (frame: Buffer): Buffer => frame.subarray(CHANNEL_HEADER_BYTES);
 
 /** Acts on one frame. Returns true when subscriptions changed, so that topic ids of the rest of the chunk are stale. */
@@ -43,19 +41,16 @@ export function handleFrame(
   type: number,
   result: number,
   topic: number,
-  topicBytes: number,
 ): boolean {
   switch (type) {
     case MessageType.unicast:
-      if (accepts(context, session, frame, topic, topicBytes)) {
-        context.router.unicast(session, owned(frame), topic, context.clock.nowMs());
-      }
+      if (accepts(context, session, frame, topic)) unicast(context, session, frame, topic);
       return false;
     case MessageType.response:
       if (!context.router.response(session, frame, context.clock.nowMs())) session.refuse('unmatched-response');
       return false;
     case MessageType.multicast:
-      if (accepts(context, session, frame, topic, topicBytes)) multicast(context, session, frame, topic);
+      if (accepts(context, session, frame, topic)) multicast(context, session, frame, topic);
       return false;
     case MessageType.subscribe:
       return subscribe(context, session, frame);
@@ -83,26 +78,47 @@ export function handleFrame(
 }
 
 /** Checks the body of 0x30 and 0x35; answers 100 when it cannot be routed by rule (decisions §5). */
-function accepts(context: ShardContext, session: Session, frame: Buffer, topic: number, topicBytes: number): boolean {
-  if (topic >= TopicFault.unknown && !isPrivateTopic(frame, topicBytes)) return true;
+function accepts(context: ShardContext, session: Session, frame: Buffer, topic: number): boolean {
+  if (topic >= TopicFault.unknown && !hasPrivateTopic(frame)) return true;
   const reserved = topic === TopicFault.reserved || topic >= TopicFault.unknown;
-  const isPrivate = reserved && isPrivateTopic(frame, frame[CHANNEL_HEADER_BYTES] - 1);
+  const isPrivate = reserved && hasPrivateTopic(frame);
   context.router.refuse(session, frame, 100, isPrivate ? 'private-topic' : 'malformed-body');
   if (isPrivate) session.refuse('private-topic');
   else session.malformed();
   return false;
 }
 
-/**
- * The frame in memory of its own, if it is a small part of a larger chunk: a request is held until it is answered, and must
- * not keep the whole chunk alive.
- */
-function owned(frame: Buffer): Buffer {
-  return frame.buffer.byteLength > 4 * frame.length ? Buffer.from(frame) : frame;
+function unicast(context: ShardContext, session: Session, frame: Buffer, topic: number): void {
+  const nowMs = context.clock.nowMs();
+  if (context.flow.enabled && !mayPass(context, session, frame, topic, 1, false, nowMs)) return;
+  context.router.unicast(session, owned(frame), topic, nowMs);
+}
+
+/** Asks the bandwidth limits of the sender's own scopes; answers 103 when one refuses. */
+function mayPass(
+  context: ShardContext,
+  session: Session,
+  frame: Buffer,
+  topicId: number,
+  copies: number,
+  needsPeer: boolean,
+  nowMs: number,
+): boolean {
+  const topic = topicId < 0 ? undefined : context.topics.topic(topicId);
+  const topicFlow = context.flow.topic(topic?.name ?? topicOf(frame), nowMs);
+  const scope = context.flow.offer(session.flow, topicFlow, frame.length, copies, needsPeer, nowMs);
+  if (scope === undefined) return true;
+  context.stats.add('bandwidthRefused', FLOW_SCOPES.indexOf(scope));
+  context.router.refuse(session, frame, 103, 'bandwidth-limit');
+  return false;
 }
 
 function multicast(context: ShardContext, session: Session, frame: Buffer, topic: number): void {
   const { stats } = context;
+  if (context.flow.enabled) {
+    const { sessions, peers } = context.topics.countOthers(topic, session);
+    if (!mayPass(context, session, frame, topic, sessions + peers, peers > 0, context.clock.nowMs())) return;
+  }
   acknowledge(session, frame);
   const copies = context.router.multicast(session, owned(frame), topic, context.clock.nowMs(), () =>
     stats.add('multicastDropped', QUEUE_FULL),

@@ -36,6 +36,8 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
   /** For the router alone, see core/endpoint.ts. */
   routerPassedOver = 0;
   closed = false;
+  /** Keeps reading paused for a reason of the subclass; call `updateReading` after a change. */
+  protected holdsReading = false;
   protected readonly context: ShardContext;
   protected readonly account: InboundAccount;
   readonly #bounds: ConnectionBounds;
@@ -70,7 +72,7 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
     });
   }
 
-  abstract onFrame(frame: Buffer, type: number, result: number, topic: number, topicBytes: number): boolean;
+  abstract onFrame(frame: Buffer, type: number, result: number, topic: number): boolean;
 
   /** The connection is over; called once, before the memory budget is given back. */
   protected abstract onEnded(reason: Reason | ConnectionEnd): void;
@@ -132,6 +134,7 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
     if (this.closed) return;
     const { budget, clock, stats } = this.context;
     const allowed =
+      !this.holdsReading &&
       this.writer.queuedBytes < this.#bounds.queueBytesMax &&
       this.writer.queuedFrames < this.#bounds.queueFramesMax &&
       budget.allows(this.account, clock.nowMs());
@@ -140,7 +143,7 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
     if (allowed) {
       this.#socket.resume();
     } else {
-      stats.add('readsPaused');
+      if (!this.holdsReading) stats.add('readsPaused');
       this.#socket.pause();
       this.context.readingPaused(this);
     }

@@ -1,8 +1,9 @@
-/** What the sessions of one shard share. One object a shard, made once. */
+/** What the connections of one shard share. One object a shard, made once. */
 import type { FrameScanner } from '../addon/types.js';
 import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import type { Stats } from '../base/stats.js';
+import type { FlowControl } from '../core/flow-control.js';
 import type { InboundBudget } from '../core/inbound-budget.js';
 import type { Router } from '../core/router.js';
 import type { SubscriptionChange, TopicTable } from '../core/topic-table.js';
@@ -17,6 +18,7 @@ export interface ShardContext {
   readonly router: Router;
   readonly topics: TopicTable;
   readonly budget: InboundBudget;
+  readonly flow: FlowControl;
   readonly limits: ShardLimits;
   readonly stats: Stats;
   readonly logger: Logger;

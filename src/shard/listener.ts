@@ -1,5 +1,5 @@
 /**
- * One TLS listener of the channel port.
+ * One TLS listener, of the channel port or of the P2P port.
  *
  * Connections are accepted by a plain net.Server and handed to TLS when the accept rate allows; until then they wait, paused,
  * in a bounded queue. Handshakes under way are bounded too: when all places are taken the one that waits longest loses its
@@ -11,12 +11,15 @@ import { TLS_FAILURES, type TlsFailure } from '../base/close-reason.js';
 import { RelayError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { Stats } from '../base/stats.js';
+import { explainPeerTlsFailure } from '../pki/peer-explain.js';
 import { classifyServerTlsError, explainTlsFailure, tlsFailureCodes } from '../pki/tls-explain.js';
 import { serverTlsOptions } from '../pki/tls-options.js';
 import type { AcceptGate } from './accept-gate.js';
 import type { BoundListener, ListenerSetup } from './messages.js';
 
 export interface ListenerOptions {
+  /** Which port it is, for logs and metrics. */
+  readonly name: 'channel' | 'P2P';
   readonly setup: ListenerSetup;
   readonly tls: { readonly ciphers: string; readonly curves: string };
   readonly handshakeTimeoutMs: number;
@@ -26,12 +29,20 @@ export interface ListenerOptions {
   readonly onSession: (socket: TLSSocket) => void;
 }
 
-function listenError(ip: string, port: number, error: NodeJS.ErrnoException): RelayError {
-  const where = `channel port ${ip}:${port}`;
+/** Where a listener stands in the configuration. */
+const KEYS = {
+  channel: { port: 'channel_listen_port', ip: 'channel_listen_ip' },
+  P2P: { port: 'p2p.listen_port', ip: 'p2p.listen_ip' },
+} as const;
+
+function listenError(options: ListenerOptions, error: NodeJS.ErrnoException): RelayError {
+  const { ip, port } = options.setup;
+  const keys = KEYS[options.name];
+  const where = `${options.name} port ${ip}:${port}`;
   const what: Record<string, string> = {
-    EADDRINUSE: `${where} is taken by another process: stop it, or choose another channel_listen_port`,
+    EADDRINUSE: `${where} is taken by another process: stop it, or choose another ${keys.port}`,
     EACCES: `${where} may not be opened by this user: ports below 1024 need a privilege, choose another one`,
-    EADDRNOTAVAIL: `${where}: this machine has no such address, check channel_listen_ip`,
+    EADDRNOTAVAIL: `${where}: this machine has no such address, check ${keys.ip}`,
   };
   return new RelayError('listen-failed', what[error.code ?? ''] ?? `${where}: ${error.message}`, error);
 }
@@ -67,7 +78,7 @@ export class Listener {
   async start(): Promise<BoundListener> {
     const { ip, port, kind } = this.#options.setup;
     await new Promise<void>((resolve, reject) => {
-      const refuse = (error: NodeJS.ErrnoException) => reject(listenError(ip, port, error));
+      const refuse = (error: NodeJS.ErrnoException) => reject(listenError(this.#options, error));
       this.#net.once('error', refuse);
       this.#net.listen({ host: ip, port, backlog: 1024 }, () => {
         this.#net.off('error', refuse);
@@ -120,15 +131,18 @@ export class Listener {
   }
 
   #count(failure: TlsFailure, socket: Socket, codes: { code?: string; verification?: string } = {}): void {
-    const { setup } = this.#options;
-    this.#options.stats.add('tlsFailures', TLS_FAILURES.indexOf(failure));
+    const { setup, name } = this.#options;
+    this.#options.stats.add(name === 'P2P' ? 'p2pTlsFailures' : 'tlsFailures', TLS_FAILURES.indexOf(failure));
     this.#log(
       'warn',
       {
         remote: this.#remotes.get(rawOf(socket)) ?? '',
         failure,
         ...codes,
-        explanation: explainTlsFailure(failure, { kind: setup.kind, ...codes }),
+        explanation: (name === 'P2P' ? explainPeerTlsFailure : explainTlsFailure)(failure, {
+          kind: setup.kind,
+          ...codes,
+        }),
       },
       'TLS handshake refused',
     );

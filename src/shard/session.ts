@@ -7,6 +7,7 @@ import { CLOSE_REASONS, type CloseReason, REFUSALS, type Refusal } from '../base
 import type { FailureReason } from '../base/failure-reason.js';
 import { CHANNEL_FRAME_BYTES_MAX, CHANNEL_HEADER_BYTES, MALFORMED_PER_MINUTE_MAX, SEQ_BYTES } from '../base/limits.js';
 import type { Endpoint } from '../core/endpoint.js';
+import type { FlowSource } from '../core/flow-control.js';
 import { requesterList, targetList } from '../core/pending-requests.js';
 import { encodeEmptyFrame, encodeFrame, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { frameKindIndex, MessageType } from '../wire/channel/message-type.js';
@@ -30,13 +31,13 @@ export interface SessionIdentity {
   readonly remote: string;
   readonly subject: string;
   readonly organisation: string;
-  readonly organisationId: string;
   readonly certificateDigest: string;
 }
 
 export class Session extends Connection<CloseReason> implements Endpoint {
   readonly isPeer = false;
   readonly identity: SessionIdentity;
+  readonly flow: FlowSource;
   readonly routerRequests = requesterList();
   readonly routerPushes = targetList();
 
@@ -50,7 +51,14 @@ export class Session extends Connection<CloseReason> implements Endpoint {
   #malformed = 0;
   #malformedSinceMs = 0;
 
-  constructor(id: number, label: string, socket: TLSSocket, identity: SessionIdentity, context: ShardContext) {
+  constructor(
+    id: number,
+    label: string,
+    socket: TLSSocket,
+    identity: SessionIdentity,
+    flow: FlowSource,
+    context: ShardContext,
+  ) {
     super(id, label, socket, context, {
       scanner: context.scanner,
       frameBytesMin: CHANNEL_HEADER_BYTES,
@@ -59,6 +67,7 @@ export class Session extends Connection<CloseReason> implements Endpoint {
       queueFramesMax: context.limits.sessionQueueFramesMax,
     });
     this.identity = identity;
+    this.flow = flow;
   }
 
   /** Requests, pushes and writes under way; a draining shard waits for zero. */
@@ -111,13 +120,13 @@ export class Session extends Connection<CloseReason> implements Endpoint {
 
   // ---- input
 
-  onFrame(frame: Buffer, type: number, result: number, topic: number, topicBytes: number): boolean {
+  onFrame(frame: Buffer, type: number, result: number, topic: number): boolean {
     this.#silent = false;
     const { stats } = this.context;
     const kind = frameKindIndex(type);
     stats.add('framesReceived', kind);
     stats.add('bytesReceived', kind, frame.length);
-    return handleFrame(this.context, this, frame, type, result, topic, topicBytes);
+    return handleFrame(this.context, this, frame, type, result, topic);
   }
 
   /** Counts input that was refused while the connection is kept. */

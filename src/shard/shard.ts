@@ -1,5 +1,5 @@
 /**
- * One shard: listeners, sessions and routing of a worker thread. Everything here runs on one event loop, so nothing is locked.
+ * One shard: listeners, sessions, links to peers and routing of a worker thread. Everything here runs on one event loop, so nothing is locked.
  * What needs the whole relay (JSON-RPC, the topic directory, logs) goes to the control thread as a message.
  */
 import { randomBytes, X509Certificate } from 'node:crypto';
@@ -11,12 +11,13 @@ import { CLOSE_REASONS, TLS_FAILURES } from '../base/close-reason.js';
 import { FAILURE_REASONS, type FailureReason } from '../base/failure-reason.js';
 import { CHANNEL_FRAME_BYTES_MAX, SEEN_MESSAGE_MS, SEEN_MESSAGES_MAX } from '../base/limits.js';
 import type { Logger } from '../base/logger.js';
-import { RESULT_CODES, Stats } from '../base/stats.js';
+import { FLOW_SCOPES, RESULT_CODES, Stats } from '../base/stats.js';
 import type { Endpoint } from '../core/endpoint.js';
+import { FlowControl, type FlowSource } from '../core/flow-control.js';
 import { InboundBudget } from '../core/inbound-budget.js';
 import { Router, type RouterObserver } from '../core/router.js';
 import { SeenCache } from '../core/seen-cache.js';
-import { type SubscriptionChange, TopicTable } from '../core/topic-table.js';
+import { type SubscriptionChange, type Topic, TopicTable } from '../core/topic-table.js';
 import { describePeer } from '../pki/peer.js';
 import { splitPem } from '../pki/pem.js';
 import { createRows } from '../transport/frame-reader.js';
@@ -24,17 +25,23 @@ import type { FrameWriter } from '../transport/frame-writer.js';
 import { encodeFrame } from '../wire/channel/frame.js';
 import { formatRpcError } from '../wire/channel/json-rpc.js';
 import { MessageType } from '../wire/channel/message-type.js';
+import { P2P_HEADER_BYTES } from '../wire/p2p/frame.js';
 import { AcceptGate } from './accept-gate.js';
 import type { Connection } from './connection.js';
 import type { ShardContext } from './context.js';
 import { Listener } from './listener.js';
-import type { BoundListener, ControlToShard, ShardSetup, ShardToControl } from './messages.js';
+import type { BoundListener, BoundP2p, ControlToShard, ShardSetup, ShardToControl } from './messages.js';
+import { Organisations } from './organisations.js';
+import type { PeerLink } from './peer-link.js';
+import { PeerPort } from './peer-port.js';
 import { Session } from './session.js';
 
 /** Resolution of every time-out of the shard. */
 const TICK_MS = 20;
 /** Idle and slow sessions are looked for less often: there may be thousands. */
 const SESSION_CHECK_MS = 100;
+/** What passed the links is told to the control thread this often: metrics are that old at most. */
+const PEER_REPORT_MS = 500;
 /** The control thread answers in microseconds; after this long it is gone. */
 const RPC_TIMEOUT_MS = 5_000;
 const RPC_INTERNAL_ERROR = -32603;
@@ -51,6 +58,7 @@ export class Shard implements ShardContext, RouterObserver {
   readonly topics = new TopicTable(this.scanner);
   readonly router: Router;
   readonly budget: InboundBudget;
+  readonly flow: FlowControl;
   readonly limits: ShardSetup['limits'];
   readonly stats: Stats;
   readonly logger: Logger;
@@ -60,16 +68,20 @@ export class Shard implements ShardContext, RouterObserver {
   readonly #port: MessagePort;
   readonly #listeners: Listener[] = [];
   readonly #gate: AcceptGate;
+  readonly #organisations: Organisations;
+  readonly #peers: PeerPort | undefined;
   readonly #sessions = new Set<Session>();
   readonly #paused = new Set<Connection<string>>();
   readonly #dirty: FrameWriter[] = [];
   readonly #calls = new Map<number, RpcCall>();
   #nextCall = 1;
-  #nextSession = 1;
+  /** Of sessions and links, for the router. */
+  #nextConnection = 1;
   /** Sockets of sessions, those included that are closed and still write their last bytes. */
   #connections = 0;
   #flushPlanned = false;
   #checkedMs = 0;
+  #reportedMs = 0;
   #timer: NodeJS.Timeout | undefined = undefined;
   #drainUntilMs = Number.POSITIVE_INFINITY;
   #draining = false;
@@ -95,17 +107,21 @@ export class Shard implements ShardContext, RouterObserver {
       this,
       randomBytes(4).readInt32LE(0),
     );
+    this.flow = new FlowControl(setup.flowLimits);
+    this.#organisations = new Organisations(setup.organisations);
+    this.#peers = setup.p2p === undefined ? undefined : this.#peerPort(setup.p2p);
     this.#stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
   }
 
-  /** Binds every listener; rejects when one cannot be bound. Resolves with what is bound. */
-  async start(): Promise<BoundListener[]> {
-    const bound: BoundListener[] = [];
+  /** Binds every port; rejects when one cannot be bound. Resolves with what is bound. */
+  async start(): Promise<{ listeners: BoundListener[]; p2p: BoundP2p | undefined }> {
+    const listeners: BoundListener[] = [];
     for (const setup of this.#setup.listeners) {
-      const authorities = splitPem(setup.caPem).map((block) => new X509Certificate(block.pem));
+      const authorities = certificatesOf(setup.caPem);
       const listener = new Listener({
+        name: 'channel',
         setup,
         tls: this.#setup.tls,
         handshakeTimeoutMs: this.limits.handshakeTimeoutMs,
@@ -115,11 +131,12 @@ export class Shard implements ShardContext, RouterObserver {
         onSession: (socket) => this.#open(socket, authorities),
       });
       this.#listeners.push(listener);
-      bound.push(await listener.start());
+      listeners.push(await listener.start());
     }
+    const p2p = await this.#peers?.start();
     this.#port.on('message', (message: ControlToShard) => this.#onControl(message));
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    return bound;
+    return { listeners, p2p };
   }
 
   /** Resolves when the shard has drained. */
@@ -130,6 +147,7 @@ export class Shard implements ShardContext, RouterObserver {
   /** Gives up what was started, after `start` rejected. */
   abort(): void {
     for (const listener of this.#listeners) listener.stop();
+    this.#peers?.stop();
   }
 
   // ---- ShardContext
@@ -196,14 +214,45 @@ export class Shard implements ShardContext, RouterObserver {
   }
 
   missed(): boolean {
+    return !this.#draining && (this.#peers?.missed(this.clock.nowMs()) ?? false);
+  }
+
+  mayForward(requester: Endpoint, nowMs: number): boolean {
+    if (!this.flow.enabled || this.flow.allowsPeer(flowOf(requester), nowMs)) return true;
+    this.stats.add('bandwidthRefused', NODE_SCOPE);
     return false;
   }
 
-  mayForward(): boolean {
-    return true;
+  forwarded(sender: Endpoint, frameBytes: number, nowMs: number): void {
+    if (this.flow.enabled) this.flow.chargePeer(flowOf(sender), frameBytes + this.#p2pHeaderBytes, nowMs);
+  }
+
+  answering(from: Endpoint, requester: Endpoint, topic: Topic | undefined, frameBytes: number, nowMs: number): void {
+    if (!this.flow.enabled) return;
+    // The relay of a subscriber has charged its scopes already.
+    const ownBytes = from.isPeer ? 0 : frameBytes;
+    const peerBytes = requester.isPeer ? frameBytes + this.#p2pHeaderBytes : 0;
+    const topicFlow = topic && this.flow.topic(topic.name, nowMs);
+    this.flow.chargeAnswer(flowOf(from), topicFlow, ownBytes, peerBytes, nowMs);
   }
 
   // ---- inside
+
+  #peerPort(setup: NonNullable<ShardSetup['p2p']>): PeerPort {
+    return new PeerPort({
+      setup,
+      tls: this.#setup.tls,
+      authorities: certificatesOf(setup.caPem),
+      organisations: this.#organisations,
+      context: this,
+      nextId: () => this.#nextConnection++,
+      post: (message) => this.#post(message),
+    });
+  }
+
+  get #p2pHeaderBytes(): number {
+    return P2P_HEADER_BYTES[this.#setup.p2p?.format ?? 'rc2'];
+  }
 
   #open(socket: TLSSocket, authorities: readonly X509Certificate[]): void {
     const remote = `${socket.remoteAddress}:${socket.remotePort}`;
@@ -228,7 +277,8 @@ export class Shard implements ShardContext, RouterObserver {
       socket.destroy();
       return;
     }
-    const id = this.#nextSession++;
+    const organisation = this.#organisations.of(peer);
+    const id = this.#nextConnection++;
     const session = new Session(
       id,
       `${this.#setup.index}-${id}`,
@@ -236,10 +286,10 @@ export class Shard implements ShardContext, RouterObserver {
       {
         remote,
         subject: peer.subjectCn,
-        organisation: peer.issuerCn,
-        organisationId: peer.organisationId ?? UNKNOWN_ORGANISATION,
+        organisation: organisation.name,
         certificateDigest: peer.certificateDigest,
       },
+      this.flow.openSession(organisation.id),
       this,
     );
     this.#sessions.add(session);
@@ -251,7 +301,7 @@ export class Shard implements ShardContext, RouterObserver {
         session: session.label,
         remote,
         subject: peer.subjectCn,
-        organisation: peer.issuerCn,
+        organisation: organisation.name,
         certificate: peer.certificateDigest,
       },
       'session opened',
@@ -266,6 +316,8 @@ export class Shard implements ShardContext, RouterObserver {
       case 'drain':
         this.#startDrain(message.timeoutMs);
         return;
+      default:
+        this.#peers?.onMessage(message);
     }
   }
 
@@ -282,6 +334,7 @@ export class Shard implements ShardContext, RouterObserver {
     this.#draining = true;
     this.#drainUntilMs = this.clock.nowMs() + timeoutMs;
     for (const listener of this.#listeners) listener.stop();
+    this.#peers?.stop();
     this.router.drain();
   }
 
@@ -301,9 +354,16 @@ export class Shard implements ShardContext, RouterObserver {
       this.#checkedMs = nowMs;
       for (const session of this.#sessions) session.expire(nowMs);
     }
-    this.stats.set('handshakes', this.#gate.size);
+    this.#peers?.tick(nowMs);
+    if (nowMs - this.#reportedMs >= PEER_REPORT_MS) {
+      this.#reportedMs = nowMs;
+      this.#peers?.report();
+    }
+    this.stats.set('handshakes', this.#gate.size + (this.#peers?.handshakes ?? 0));
     this.stats.set('pendingRequests', this.router.pending);
     this.stats.set('inboundBytes', this.budget.usedBytes);
+    if (this.#setup.flowLimits.nodeBytesPerSecond !== undefined)
+      this.stats.set('bandwidthBalanceBytes', this.flow.nodeBalance(nowMs));
     if (this.#draining) this.#drainStep(nowMs);
   }
 
@@ -312,6 +372,8 @@ export class Shard implements ShardContext, RouterObserver {
     for (const session of this.#sessions) {
       if (late || !session.busy) session.close('draining');
     }
+    // Answers for sessions here may still come over the links.
+    if (this.#sessions.size === 0 || late) this.#peers?.drain(late);
     if (this.#connections > 0 || this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -332,10 +394,17 @@ export class Shard implements ShardContext, RouterObserver {
     reason: FailureReason | undefined,
     durationMs: number,
   ): void {
-    const session = requester instanceof Session ? requester.label : String(requester.id);
+    const { label } = requester as Session | PeerLink;
     this.logger.log(
       level,
-      { component: 'router', seq: seqText(frame), session, code, reason, durMs: Math.round(durationMs * 1000) / 1000 },
+      {
+        component: 'router',
+        seq: seqText(frame),
+        ...(requester.isPeer ? { peer: label } : { session: label }),
+        code,
+        reason,
+        durMs: Math.round(durationMs * 1000) / 1000,
+      },
       code === 0 ? 'request answered' : 'request failed',
     );
   }
@@ -345,8 +414,12 @@ export class Shard implements ShardContext, RouterObserver {
   }
 }
 
-/** All clients whose agency could not be found together; Node 24 does not show a listener the chain that a client sent. */
-const UNKNOWN_ORGANISATION = 'unknown';
+const NODE_SCOPE = FLOW_SCOPES.indexOf('node');
+
+/** Every endpoint of a shard is one of the two. */
+const flowOf = (endpoint: Endpoint): FlowSource => (endpoint as Session | PeerLink).flow;
+
+const certificatesOf = (pem: string): X509Certificate[] => splitPem(pem).map((block) => new X509Certificate(block.pem));
 
 const SUBSCRIBER_RESULT = RESULT_CODES.indexOf('subscriber');
 

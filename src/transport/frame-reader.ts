@@ -12,7 +12,6 @@ import {
   ROW_OFFSET,
   ROW_RESULT,
   ROW_TOPIC,
-  ROW_TOPIC_BYTES,
   ROW_TYPE,
   SCAN_CONSUMED,
   SCAN_COUNT,
@@ -29,7 +28,7 @@ export interface FrameHandler {
    * @param frame never written again; it may be a view of a larger chunk
    * @returns true when topic ids may have changed, so that the rest of the chunk must be scanned again
    */
-  onFrame(frame: Buffer, type: number, result: number, topic: number, topicBytes: number): boolean;
+  onFrame(frame: Buffer, type: number, result: number, topic: number): boolean;
   /** Asked after each frame: the connection was closed, the rest of the chunk is of no interest. */
   readonly closed: boolean;
 }
@@ -116,13 +115,7 @@ export class FrameReader {
         const offset = rows[row + ROW_OFFSET];
         const end = offset + rows[row + ROW_LENGTH];
         const frame = offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end);
-        again = handler.onFrame(
-          frame,
-          rows[row + ROW_TYPE],
-          rows[row + ROW_RESULT],
-          rows[row + ROW_TOPIC],
-          rows[row + ROW_TOPIC_BYTES],
-        );
+        again = handler.onFrame(frame, rows[row + ROW_TYPE], rows[row + ROW_RESULT], rows[row + ROW_TOPIC]);
         if (handler.closed) return undefined;
         if (again) {
           start = end;

@@ -6,8 +6,8 @@
  * 2.x nodes hear of sets, relays of counts too, so there are two numbers out of one sequence.
  */
 import { BLOCK_NOTIFY_PREFIX, PRIVATE_PREFIX, topicFault } from '../../wire/channel/topic.js';
+import { formatRelayTopics } from '../../wire/mesh/relay-topics.js';
 import { formatTopics, PEER_TOPICS_MAX } from '../../wire/p2p/topics.js';
-import { formatRelayTopics } from './relay-topics.js';
 
 const U32_MAX = 0xffffffff;
 
@@ -88,6 +88,12 @@ export class OwnTopics {
       if (count !== undefined) this.#put(topic, count - 1);
       else if (this.#waiting.has(topic)) this.#wait(topic, -1);
     }
+  }
+
+  /** Announces nothing any more. */
+  clear(): void {
+    this.#waiting.clear();
+    for (const topic of [...this.#counts.keys()]) this.#put(topic, 0);
   }
 
   /** Takes new numbers if something really changed; undefined when everything is as it was. */

@@ -10,9 +10,9 @@
  * closes the newer one itself, the first stays.
  */
 import { assert } from '../../base/errors.js';
+import type { P2PCloseReason } from '../../base/p2p-close-reason.js';
+import type { Hello } from '../../wire/mesh/hello.js';
 import { DialPlan, type EndpointView } from './dial-plan.js';
-import type { Hello } from './hello.js';
-import type { P2PCloseReason } from './p2p-close-reason.js';
 import { normalNodeId, type PeerLists, PeerPolicy } from './peer-lists.js';
 
 /** A relay says hello in its first frame; who was silent for this long is a 2.x node. */
@@ -23,10 +23,6 @@ export const SILENT_LINK_MS = 10_000;
 export const IDLE_LINK_MS = 60_000;
 /** The link that loses stays open this long, so that what is under way on it ends in its answer. */
 export const SETTLED_LINGER_MS = 300;
-/** Networks have tens of nodes; each one costs a TLS connection and a topic list. */
-export const PEERS_MAX = 256;
-/** Every peer with a link in both directions. */
-export const LINKS_MAX = 2 * PEERS_MAX;
 /** One held link is a simultaneous dial, a second one the redial after a cut that was not noticed. */
 const HELD_MAX = 2;
 
@@ -95,8 +91,8 @@ export interface PeerBookOptions extends PeerLists {
   /** 128 hex digits. */
   readonly ownNodeId: string;
   readonly endpoints: readonly { readonly host: string; readonly port: number }[];
-  /** What our hello says; two links of a peer to different starts of ours cannot exist, so it is only handed on. */
-  readonly bootEpochMs: number;
+  /** Nodes connected at one time; links are twice as many, one in each direction. */
+  readonly peersMax: number;
 }
 
 class Link {
@@ -135,7 +131,7 @@ interface Node {
 
 export class PeerBook {
   readonly ownNodeId: string;
-  readonly bootEpochMs: number;
+  readonly #peersMax: number;
   readonly #actions: PeerBookActions;
   readonly #dials: DialPlan;
   readonly #links = new Map<number, Link>();
@@ -148,7 +144,7 @@ export class PeerBook {
     const ownNodeId = normalNodeId(options.ownNodeId);
     assert(ownNodeId !== undefined, 'own node ID has 128 hex digits');
     this.ownNodeId = ownNodeId;
-    this.bootEpochMs = options.bootEpochMs;
+    this.#peersMax = options.peersMax;
     this.#actions = actions;
     this.#policy = new PeerPolicy(options);
     this.#dials = new DialPlan(options.endpoints.length, random);
@@ -201,6 +197,12 @@ export class PeerBook {
     if (link) this.#hear(link, nowMs);
   }
 
+  /** Closes a link for something it did. */
+  close(linkNumber: number, reason: P2PCloseReason, nowMs: number): void {
+    const link = this.#links.get(linkNumber);
+    if (link) this.#drop(link, reason, nowMs);
+  }
+
   /** A connection ended by itself or by the peer. */
   linkDown(linkNumber: number, nowMs: number): void {
     const link = this.#links.get(linkNumber);
@@ -221,7 +223,7 @@ export class PeerBook {
         if (nowMs >= link.endMs) this.#drop(link, 'duplicate-peer', nowMs);
       } else if (nowMs - link.upMs >= HELLO_TIMEOUT_MS) this.#helloOverdue(link, nowMs);
     }
-    if (this.#draining || this.#nodes.size >= PEERS_MAX || this.#links.size >= LINKS_MAX) return;
+    if (this.#draining || this.#nodes.size >= this.#peersMax || this.#links.size >= 2 * this.#peersMax) return;
     for (const endpoint of this.#dials.due(nowMs, (nodeId) => this.isConnected(nodeId))) this.#actions.dial(endpoint);
   }
 
@@ -263,8 +265,8 @@ export class PeerBook {
     const refusal = this.#policy.refusal(nodeId, info.isSdkCertificate);
     if (refusal) return refusal;
     if (this.#draining) return 'draining';
-    const full = !this.#nodes.has(nodeId) && this.#nodes.size >= PEERS_MAX;
-    return full || this.#links.size >= LINKS_MAX ? 'peers-max' : undefined;
+    const full = !this.#nodes.has(nodeId) && this.#nodes.size >= this.#peersMax;
+    return full || this.#links.size >= 2 * this.#peersMax ? 'peers-max' : undefined;
   }
 
   /** A 2.x node has one link and refuses others; of two that we dialled we choose, and the peer waits. */

@@ -1,5 +1,5 @@
 /** Which certificates may be peers: white list, black list (which wins), SDK certificates. */
-import type { P2PCloseReason } from './p2p-close-reason.js';
+import type { P2PCloseReason } from '../../base/p2p-close-reason.js';
 
 export interface PeerLists {
   /** Node IDs; an empty list lets everybody in. */

@@ -8,7 +8,7 @@
  * The reference takes any topic that starts with `#!$VerifyChannel_` N for the challenge topic of N, which lets `ab` pick
  * the one of `abC`; here the match is exact.
  */
-import { TOPIC_BYTES_MAX } from '../../base/limits.js';
+import { CHANNEL_HEADER_BYTES, TOPIC_BYTES_MAX } from '../../base/limits.js';
 import { MessageType } from './message-type.js';
 
 /** What all private-topic names start with. */
@@ -53,6 +53,15 @@ function startsWith(topic: Uint8Array, prefix: string): boolean {
 /** True for every topic that starts with `#!$`. */
 export function isPrivateTopic(topic: Uint8Array): boolean {
   return startsWith(topic, PRIVATE_PREFIX);
+}
+
+/** Has this 0x30 or 0x35, whose topic is well-formed, a topic that starts with `#!$`? Reads integers only. */
+export function hasPrivateTopic(frame: Uint8Array): boolean {
+  const at = CHANNEL_HEADER_BYTES;
+  // The length byte counts itself.
+  return (
+    frame[at] > PRIVATE_PREFIX.length && frame[at + 1] === 0x23 && frame[at + 2] === 0x21 && frame[at + 3] === 0x24
+  );
 }
 
 /**

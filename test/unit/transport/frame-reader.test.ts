@@ -14,7 +14,6 @@ interface Seen {
   readonly type: number;
   readonly result: number;
   readonly topic: number;
-  readonly topicBytes: number;
 }
 
 class Recorder implements FrameHandler {
@@ -23,8 +22,8 @@ class Recorder implements FrameHandler {
   /** Called for each frame; what it returns is handed to the reader. */
   act: (frame: Buffer) => boolean = () => false;
 
-  onFrame(frame: Buffer, type: number, result: number, topic: number, topicBytes: number): boolean {
-    this.seen.push({ hex: frame.toString('hex'), type, result, topic, topicBytes });
+  onFrame(frame: Buffer, type: number, result: number, topic: number): boolean {
+    this.seen.push({ hex: frame.toString('hex'), type, result, topic });
     return this.act(frame);
   }
 }

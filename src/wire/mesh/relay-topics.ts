@@ -8,9 +8,9 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { TOPIC_BYTES_MAX } from '../../base/limits.js';
-import { viewOf } from '../../wire/bytes.js';
-import { topicFault } from '../../wire/channel/topic.js';
-import { formatTopicSeq, PEER_TOPICS_MAX, type PeerTopicsProblem, parseTopicSeq } from '../../wire/p2p/topics.js';
+import { viewOf } from '../bytes.js';
+import { topicFault } from '../channel/topic.js';
+import { formatTopicSeq, PEER_TOPICS_MAX, type PeerTopicsProblem, parseTopicSeq } from '../p2p/topics.js';
 
 const TAB = 0x09;
 const BLANK = 0x20;

@@ -12,12 +12,6 @@
  * The boot epoch tells two starts of one node apart: a link to the earlier start is dead, whatever TCP thinks of it.
  */
 
-/** Module of group 0 that relays speak among themselves; a response carries -90. */
-export const RELAY_MODULE = 90;
-
-/** `packetType` of relay frames; see relay-topics.ts for the topic list. */
-export const RelayPacketType = { hello: 1, requestTopics: 2, sendTopics: 3 } as const;
-
 export const RELAY_VERSION = 1;
 
 const HELLO_BYTES = 14;

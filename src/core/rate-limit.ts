@@ -1,8 +1,7 @@
 /**
  * A rate limit: `perSecond` on average, `burst` at once; at most `burst + perSecond` in any second.
- * A cost above the burst is allowed when the bucket is full and is paid off as debt.
  */
-export class TokenBucket {
+export class RateLimit {
   readonly #perSecond: number;
   readonly #burst: number;
   #tokens: number;
@@ -15,13 +14,23 @@ export class TokenBucket {
     this.#filledMs = nowMs;
   }
 
-  /** Takes `cost` tokens; false when they are not there, nothing is taken then. */
-  take(nowMs: number, cost = 1): boolean {
+  /** Takes a token; false when there is none. */
+  take(nowMs: number): boolean {
+    this.#fill(nowMs);
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** Takes tokens that need not be there, for something that cost more than was known before. */
+  pay(nowMs: number, cost: number): void {
+    this.#fill(nowMs);
+    this.#tokens -= cost;
+  }
+
+  #fill(nowMs: number): void {
     const earned = ((nowMs - this.#filledMs) * this.#perSecond) / 1000;
     this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, earned));
     this.#filledMs = Math.max(this.#filledMs, nowMs);
-    if (this.#tokens < Math.min(cost, this.#burst)) return false;
-    this.#tokens -= cost;
-    return true;
   }
 }
