@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { until } from '../helpers/deadline.js';
+import { passTime, until } from '../helpers/deadline.js';
 import { seededRandom } from '../helpers/random.js';
 import type { RawClient, ReceivedFrame } from '../helpers/raw-client.js';
 import { type ConnectOptions, type RelayProcess, startRelay } from '../helpers/relay-process.js';
@@ -112,7 +112,7 @@ describe('mixed traffic with clients coming and going', () => {
           );
           const messages = 5 + Math.floor(random() * 40);
           for (let n = 0; n < messages && running; n++) {
-            await new Promise((resolve) => setTimeout(resolve, random() * 20));
+            await passTime(random() * 20);
             const kind = pick(['request', 'request', 'multicast'] as const);
             guest.send(kind, kind === 'multicast' ? 'news' : pick(['work', 'churn', 'nobody']), pick(PADDING_BYTES));
             if (random() < 0.1)
@@ -131,7 +131,7 @@ describe('mixed traffic with clients coming and going', () => {
       };
       const guests = Promise.all([0, 1, 2, 3].map(comeAndGo));
       // A guest that cannot join ends the traffic at once instead of after its time.
-      await Promise.race([guests, new Promise((resolve) => setTimeout(resolve, DURATION_MS))]);
+      await Promise.race([guests, passTime(DURATION_MS)]);
       running = false;
       for (const timer of timers) clearInterval(timer);
       await guests;

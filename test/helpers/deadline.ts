@@ -1,4 +1,4 @@
-/** Waiting for a condition with a deadline: the only way a test here waits. */
+/** Waiting for a condition with a deadline: the way in which a test here waits. */
 
 export const DEFAULT_DEADLINE_MS = 8_000;
 
@@ -37,4 +37,9 @@ export async function until<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** Lets time pass, for behaviour that is defined by time (a rate, an age, "nothing happens within"); never to wait for something. */
+export function passTime(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

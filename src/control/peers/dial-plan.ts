@@ -1,8 +1,8 @@
 /**
  * When to dial which configured endpoint: back-off with jitter, and what is known of who stands behind it.
  *
- * Invariant: an endpoint has at most one dial or link of its own at a time. An endpoint whose node is connected, by whatever
- * link, is not due, nor is one that turned out to be ourselves.
+ * Invariant: an endpoint has at most one dial under way. An endpoint whose node is connected, by whatever link, is not due, nor
+ * is one that turned out to be ourselves. A link that has been silent for long does not count: a second one may take over.
  */
 
 /** First wait after a failure; it doubles with each further one. */
@@ -68,8 +68,11 @@ export class DialPlan {
     }));
   }
 
-  /** Marks the endpoints that are to be dialled now and returns their indices. */
-  due(nowMs: number, isConnected: (nodeId: string) => boolean): number[] {
+  /**
+   * Marks the endpoints that are to be dialled now and returns their indices.
+   * @param isHeard is there a link to this node that is not silent?
+   */
+  due(nowMs: number, isHeard: (nodeId: string) => boolean): number[] {
     let dialling = 0;
     for (const endpoint of this.#endpoints) {
       endpoint.downSinceMs ??= nowMs;
@@ -82,8 +85,8 @@ export class DialPlan {
     for (let step = 0; step < this.#endpoints.length && dialling < DIALS_MAX; step++) {
       const index = (start + step) % this.#endpoints.length;
       const endpoint = this.#endpoints[index];
-      if (endpoint.phase !== 'idle' || endpoint.self || nowMs < endpoint.nextDialMs) continue;
-      if (endpoint.nodeId !== undefined && isConnected(endpoint.nodeId)) continue;
+      if (endpoint.phase === 'dialling' || endpoint.self || nowMs < endpoint.nextDialMs) continue;
+      if (endpoint.nodeId !== undefined && isHeard(endpoint.nodeId)) continue;
       endpoint.phase = 'dialling';
       endpoint.dialledMs = nowMs;
       this.#from = index + 1;

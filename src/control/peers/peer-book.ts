@@ -17,7 +17,7 @@ import { normalNodeId, type PeerLists, PeerPolicy } from './peer-lists.js';
 
 /** A relay says hello in its first frame; who was silent for this long is a 2.x node. */
 export const HELLO_TIMEOUT_MS = 2_000;
-/** Both kinds of peer send every 5 s: twice that without a frame, and a new link takes over. */
+/** Both kinds of peer send every 5 s: twice that without a frame, and it is dialled anew; the new link takes over. */
 export const SILENT_LINK_MS = 10_000;
 /** The reference closes after 60 s without a frame. */
 export const IDLE_LINK_MS = 60_000;
@@ -224,7 +224,8 @@ export class PeerBook {
       } else if (nowMs - link.upMs >= HELLO_TIMEOUT_MS) this.#helloOverdue(link, nowMs);
     }
     if (this.#draining || this.#nodes.size >= this.#peersMax || this.#links.size >= 2 * this.#peersMax) return;
-    for (const endpoint of this.#dials.due(nowMs, (nodeId) => this.isConnected(nodeId))) this.#actions.dial(endpoint);
+    for (const endpoint of this.#dials.due(nowMs, (nodeId) => this.#isHeard(nodeId, nowMs)))
+      this.#actions.dial(endpoint);
   }
 
   /** New lists: links that they refuse are closed. */
@@ -259,6 +260,11 @@ export class PeerBook {
   /** The configured endpoints in their order, for display. */
   endpoints(): EndpointView[] {
     return this.#dials.view();
+  }
+
+  #isHeard(nodeId: string, nowMs: number): boolean {
+    const active = this.#nodes.get(nodeId)?.active;
+    return active !== undefined && nowMs - active.heardMs < SILENT_LINK_MS;
   }
 
   #refusal(nodeId: string, info: LinkInfo): P2PCloseReason | undefined {

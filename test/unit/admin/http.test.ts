@@ -35,7 +35,7 @@ function makeServer(
 ) {
   const health: Health = { live: () => sources.live ?? OK, ready: () => sources.ready ?? OK };
   const metrics = { contentType: 'text/plain; version=0.0.4', render: sources.render ?? (async () => 'up 1\n') };
-  const options = { listen_ip: ip, listen_port: port, metrics, health };
+  const options = { listen_ip: ip, listen_port: port, metrics, health, peers: () => ({ peers: [] }) };
   return createAdminServer(forced === undefined ? options : { ...options, implementation: forced }, logger);
 }
 

@@ -5,7 +5,7 @@ import type { Endpoint } from '../../../src/core/endpoint.js';
 import { requesterList, targetList } from '../../../src/core/pending-requests.js';
 import { Router, type RouterLimits, type RouterObserver } from '../../../src/core/router.js';
 import { SeenCache } from '../../../src/core/seen-cache.js';
-import { TopicTable } from '../../../src/core/topic-table.js';
+import { type Topic, TopicTable } from '../../../src/core/topic-table.js';
 import { encodeFrame } from '../../../src/wire/channel/frame.js';
 
 export const UNICAST = 0x30;
@@ -108,6 +108,9 @@ export class CountingObserver implements RouterObserver {
   /** Are there peers whose lists could be asked for? */
   hasPeers = false;
   forwards = true;
+  /** What left over peer links, and what was answered: what a bandwidth limit would charge. */
+  readonly forwardedFrames: { sender: Endpoint; frameBytes: number }[] = [];
+  readonly answers: { from: Endpoint; requester: Endpoint; topic: string | undefined; frameBytes: number }[] = [];
   readonly results: number[] = [];
   readonly failures: { code: number; reason: FailureReason; durationMs: number }[] = [];
 
@@ -126,6 +129,14 @@ export class CountingObserver implements RouterObserver {
 
   mayForward(): boolean {
     return this.forwards;
+  }
+
+  forwarded(sender: Endpoint, frameBytes: number): void {
+    this.forwardedFrames.push({ sender, frameBytes });
+  }
+
+  answering(from: Endpoint, requester: Endpoint, topic: Topic | undefined, frameBytes: number): void {
+    this.answers.push({ from, requester, topic: topic?.name, frameBytes });
   }
 
   answered(_requester: Endpoint, _frame: Buffer, result: number): void {

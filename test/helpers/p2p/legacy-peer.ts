@@ -15,17 +15,8 @@
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import tls from 'node:tls';
-import { DEFAULT_DEADLINE_MS, until } from '../../helpers/deadline.js';
-import {
-  amopBody,
-  decodeFrame,
-  encodeFrame,
-  type Frame,
-  HEADER_BYTES,
-  newSeq,
-  parseAmopBody,
-  TYPE,
-} from '../../helpers/wire.js';
+import { DEFAULT_DEADLINE_MS, until } from '../deadline.js';
+import { amopBody, decodeFrame, encodeFrame, type Frame, HEADER_BYTES, newSeq, parseAmopBody, TYPE } from '../wire.js';
 import { guardCertificate, P2PLink, p2pTlsOptions, type ReceivedP2PFrame } from './p2p-link.js';
 import type { NodeCredentials } from './p2p-pki.js';
 import { AMOP, type Format, formatTopicList, type P2PFrame, PROTOCOL, parseTopicList, TOPICS } from './p2p-wire.js';

@@ -8,7 +8,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Credentials, DIST_DIR } from '../../helpers/pki.js';
+import { type Credentials, DIST_DIR } from '../pki.js';
 
 const DAY_MS = 86_400_000;
 

@@ -1,11 +1,11 @@
 /** Messages from an application of one relay to one of another: who gets them, with which code, in which order. */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
-import type { RawClient } from '../helpers/raw-client.js';
-import { amopBody, newSeq, parseAmopBody, TYPE } from '../helpers/wire.js';
-import { LegacyPeer } from './helpers/legacy-peer.js';
-import { P2PPki } from './helpers/p2p-pki.js';
-import { type Mesh, startMesh, useMesh } from './helpers/relays.js';
+import { passTime, until } from '../../helpers/deadline.js';
+import { LegacyPeer } from '../../helpers/p2p/legacy-peer.js';
+import { P2PPki } from '../../helpers/p2p/p2p-pki.js';
+import { type Mesh, startMesh, useMesh } from '../../helpers/p2p/relays.js';
+import type { RawClient } from '../../helpers/raw-client.js';
+import { amopBody, newSeq, parseAmopBody, TYPE } from '../../helpers/wire.js';
 
 const SUBSCRIBER_TIMEOUT_MS = 500;
 const limits = { subscriber_timeout_ms: SUBSCRIBER_TIMEOUT_MS, peer_timeout_ms: 2_000 };
@@ -49,7 +49,7 @@ describe('unicast over two relays', () => {
     const timesMs: number[] = [];
     for (let n = 0; n < 25; n++) {
       const topic = `soon-${newSeq()}`;
-      await new Promise((resolve) => setTimeout(resolve, 30)); // a change of its own, not one in a burst
+      await passTime(30); // a change of its own, not one in a burst
       const startMs = performance.now();
       subscriber.send(TYPE.subscribe, JSON.stringify([topic]));
       while ((await sender.request(topic)).result !== 0) {

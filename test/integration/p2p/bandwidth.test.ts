@@ -4,11 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { until } from '../helpers/deadline.js';
-import type { Credentials } from '../helpers/pki.js';
-import type { RawClient, ReceivedFrame } from '../helpers/raw-client.js';
-import { amopBody, HEADER_BYTES, TYPE } from '../helpers/wire.js';
-import { type Mesh, startMesh } from './helpers/relays.js';
+import { passTime, until } from '../../helpers/deadline.js';
+import { type Mesh, startMesh } from '../../helpers/p2p/relays.js';
+import type { Credentials } from '../../helpers/pki.js';
+import type { RawClient, ReceivedFrame } from '../../helpers/raw-client.js';
+import { amopBody, HEADER_BYTES, TYPE } from '../../helpers/wire.js';
 
 const LONG = process.env.AMOP_LONG === '1';
 const BYTES_PER_MBIT = 131_072;
@@ -115,8 +115,6 @@ async function acknowledger(mesh: Mesh, relay: number, ...topics: string[]): Pro
 /** Bytes that relay 0 wrote towards relay 1: relay 1 dialled relay 0. */
 const bytesOut = (mesh: Mesh) => mesh.proxies[0].bytesFromTarget;
 
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
@@ -130,10 +128,10 @@ describe('outgoing_bandwidth_limit', () => {
       await acknowledger(mesh, 1, 't');
       const load = await Load.connect(mesh, 't', 8_192);
       load.start(10 * BYTES_PER_MBIT);
-      await wait(1_000); // the bucket’s depth is spent
+      await passTime(1_000); // the bucket’s depth is spent
       load.reset();
       const [startBytes, startMs] = [bytesOut(mesh), performance.now()];
-      await wait(MEASURE_MS);
+      await passTime(MEASURE_MS);
       const mbitPerSecond = (bytesOut(mesh) - startBytes) / BYTES_PER_MBIT / ((performance.now() - startMs) / 1_000);
       await load.stop();
       const p50 = percentile(load.refusalsMs, 0.5);
@@ -156,7 +154,7 @@ describe('outgoing_bandwidth_limit', () => {
     await acknowledger(mesh, 1, 't');
     const load = await Load.connect(mesh, 't', 4_096);
     load.start(4 * BYTES_PER_MBIT);
-    await wait(3_000);
+    await passTime(3_000);
     await load.stop();
     expect([load.refused, load.otherCodes]).toEqual([0, []]);
     expect(load.accepted).toBeGreaterThan(250);
@@ -210,7 +208,7 @@ describe('outgoing_bandwidth_limit', () => {
       while (performance.now() < endMs) {
         if ((await sender.response(sender.multicast('both', payload))).result === 0) accepted++;
         sender.received.length = 0;
-        await wait(4);
+        await passTime(4);
       }
       return accepted;
     };
@@ -233,15 +231,15 @@ describe('shares of organisations', () => {
     const flood = await Load.connect(mesh, 'flood', 2_048, sdkB.secp256k1);
 
     polite.start(0.9 * share);
-    await wait(500);
+    await passTime(500);
     polite.reset();
-    await wait(periodMs);
+    await passTime(periodMs);
     const alone = polite.acceptedBytes;
     flood.start(10 * share);
-    await wait(500);
+    await passTime(500);
     polite.reset();
     flood.reset();
-    await wait(periodMs);
+    await passTime(periodMs);
     const beside = polite.acceptedBytes;
     const flooded = flood.acceptedBytes;
     await Promise.all([polite.stop(), flood.stop()]);
@@ -257,10 +255,10 @@ describe('shares of organisations', () => {
     await acknowledger(mesh, 1, 't');
     const load = await Load.connect(mesh, 't', 4_096);
     load.start(20 * BYTES_PER_MBIT);
-    await wait(1_000);
+    await passTime(1_000);
     load.reset();
     const startMs = performance.now();
-    await wait(4_000);
+    await passTime(4_000);
     const mbit = load.acceptedBytes / BYTES_PER_MBIT / ((performance.now() - startMs) / 1_000);
     await load.stop();
     expect(mbit).toBeGreaterThan(4.3);
@@ -274,10 +272,10 @@ describe('other scopes', () => {
   /** What a load far above every limit gets, in Mbit/s of channel frames. */
   async function goodput(loads: readonly Load[]): Promise<number[]> {
     for (const load of loads) load.start(12 * BYTES_PER_MBIT);
-    await wait(1_000);
+    await passTime(1_000);
     for (const load of loads) load.reset();
     const startMs = performance.now();
-    await wait(3_000);
+    await passTime(3_000);
     const seconds = (performance.now() - startMs) / 1_000;
     const rates = loads.map(({ acceptedBytes }) => acceptedBytes / BYTES_PER_MBIT / seconds);
     await Promise.all(loads.map((load) => load.stop()));

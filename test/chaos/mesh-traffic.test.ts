@@ -8,14 +8,14 @@
  */
 import { randomInt } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
+import { passTime, until } from '../helpers/deadline.js';
+import { LegacyPeer } from '../helpers/p2p/legacy-peer.js';
+import { P2PPki } from '../helpers/p2p/p2p-pki.js';
+import { type Mesh, startMesh } from '../helpers/p2p/relays.js';
 import { seededRandom } from '../helpers/random.js';
 import type { RawClient, ReceivedFrame } from '../helpers/raw-client.js';
 import { Inbox, Outbox, readStamp, stampedBody } from '../helpers/traffic-ledger.js';
 import { encodeFrame, newSeq, parseAmopBody, TYPE } from '../helpers/wire.js';
-import { LegacyPeer } from './helpers/legacy-peer.js';
-import { P2PPki } from './helpers/p2p-pki.js';
-import { type Mesh, startMesh } from './helpers/relays.js';
 
 const LONG = process.env.AMOP_LONG === '1';
 const DURATION_MS = LONG ? 60_000 : 8_000;
@@ -154,13 +154,13 @@ describe('mixed traffic over three relays and a node', () => {
 
       const comeAndGoRelay = async (): Promise<void> => {
         while (running) {
-          await new Promise((resolve) => setTimeout(resolve, 1_500 + random() * 1_500));
+          await passTime(1_500 + random() * 1_500);
           if (!running) return;
           count();
           complete = false;
           if (random() < 0.5) await mesh.kill(2);
           else await mesh.terminate(2);
-          await new Promise((resolve) => setTimeout(resolve, random() * 500));
+          await passTime(random() * 500);
           await mesh.startRelay(2);
           await mesh.relays[2].waitForPeers(3);
           await Promise.all([2, 3].map((index) => workers[index].join(mesh, 2, `worker ${index} again`, ['work'])));
@@ -182,13 +182,13 @@ describe('mixed traffic over three relays and a node', () => {
               () => false,
             );
           if (!joined) {
-            await new Promise((resolve) => setTimeout(resolve, 50)); // its relay is down
+            await passTime(50); // its relay is down
             continue;
           }
           guests.push(guest);
           const messages = 5 + Math.floor(random() * 40);
           for (let n = 0; n < messages && running && !guest.client.isClosed; n++) {
-            await new Promise((resolve) => setTimeout(resolve, random() * 20));
+            await passTime(random() * 20);
             const kind = pick(['request', 'request', 'multicast'] as const);
             const topic = kind === 'multicast' ? 'news' : pick(['work', 'churn', 'node-work', 'nobody']);
             guest.send(kind, topic, pick(PADDING_BYTES));
@@ -203,7 +203,7 @@ describe('mixed traffic over three relays and a node', () => {
       };
 
       const movement = Promise.all([comeAndGoRelay(), ...[0, 1, 2, 3].map(comeAndGo)]);
-      await Promise.race([movement, new Promise((resolve) => setTimeout(resolve, DURATION_MS))]);
+      await Promise.race([movement, passTime(DURATION_MS)]);
       running = false;
       await movement;
       for (const timer of timers) clearInterval(timer);

@@ -1,11 +1,11 @@
 /** A relay beside the scripted 2.x node: messages in both directions, gossip, disconnects, duplicate dials. */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
-import { amopBody, encodeFrame, newSeq, parseAmopBody, TYPE } from '../helpers/wire.js';
-import { LegacyPeer, type LegacyPeerOptions } from './helpers/legacy-peer.js';
-import { P2PPki } from './helpers/p2p-pki.js';
-import { type P2PConfig, type P2PRelay, startP2PRelay } from './helpers/relays.js';
-import { TcpProxy } from './helpers/tcp-proxy.js';
+import { passTime, until } from '../../helpers/deadline.js';
+import { LegacyPeer, type LegacyPeerOptions } from '../../helpers/p2p/legacy-peer.js';
+import { P2PPki } from '../../helpers/p2p/p2p-pki.js';
+import { type P2PConfig, type P2PRelay, startP2PRelay } from '../../helpers/p2p/relays.js';
+import { TcpProxy } from '../../helpers/p2p/tcp-proxy.js';
+import { amopBody, encodeFrame, newSeq, parseAmopBody, TYPE } from '../../helpers/wire.js';
 
 const ANNOUNCE_INTERVAL_MS = 5_000;
 
@@ -39,7 +39,7 @@ async function startPair(options: PairOptions = {}): Promise<Pair> {
 
 /** A list younger than 100 ms is believed without a pull, so a miss needs an older one; nothing else tells its age. */
 function listGrowsOld(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 250));
+  return passTime(250);
 }
 
 async function startNode(pki: P2PPki, options: Partial<LegacyPeerOptions> = {}): Promise<LegacyPeer> {
@@ -271,7 +271,7 @@ describe('codes of a node', () => {
     const seq = application.unicast('silent', 'x');
     const answer = await application.response(seq);
     expect([answer.result, answer.body.length]).toEqual([102, 0]);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await passTime(700);
     await application.barrier();
     expect(application.framesOf(TYPE.response)).toHaveLength(1);
   });
@@ -388,7 +388,7 @@ describe('the link to a node', () => {
       );
       await until(async () => (await application.request('t')).result === 0, 'the route');
     }
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await passTime(1_000);
     expect([toNode.live + toRelay.live, node.connected.length]).toEqual([1, 1]);
   }, 60_000);
 
@@ -398,7 +398,7 @@ describe('the link to a node', () => {
     node.answerWithEcho();
     const application = await relay.process.subscriber(['u']);
     await until(async () => (await application.request('t')).result === 0, 'the route');
-    await new Promise((resolve) => setTimeout(resolve, 2_500)); // the time of a hello is over
+    await passTime(2_500); // the time of a hello is over
     await application.request('t');
     const others = node.frames.filter(({ protocolId }) => Math.abs(protocolId) > 2);
     expect(others.map(({ protocolId, packetType }) => [protocolId, packetType])).toEqual([[90, 1]]);

@@ -6,8 +6,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import tls from 'node:tls';
-import { DEFAULT_DEADLINE_MS, withDeadline } from '../../helpers/deadline.js';
-import type { Credentials } from '../../helpers/pki.js';
+import { DEFAULT_DEADLINE_MS, withDeadline } from '../deadline.js';
+import type { Credentials } from '../pki.js';
 import { nodeIdOfKey } from './p2p-pki.js';
 import {
   describeP2P,
@@ -76,6 +76,8 @@ export class P2PLink {
     this.certificate = certificate;
     this.nodeId = nodeIdOfKey(certificate.publicKey);
     socket.setNoDelay(true);
+    // A flood waits for the buffer many times over.
+    socket.setMaxListeners(0);
     socket.on('error', (error) => {
       this.lastError = error;
     });

@@ -1,14 +1,21 @@
 /** Peers with a good certificate and bad manners: false lengths, huge lists, bombs, storms, peers that never read. */
 import { compressSync } from 'snappy';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
-import type { RawClient } from '../helpers/raw-client.js';
-import { amopBody, encodeFrame, newSeq, TYPE } from '../helpers/wire.js';
-import { LegacyPeer } from './helpers/legacy-peer.js';
-import { type DialOptions, P2PLink } from './helpers/p2p-link.js';
-import { P2PPki } from './helpers/p2p-pki.js';
-import { COMPRESSED_FLAG, encodeP2P, encodeRawP2P, P2P_FRAME_BYTES_MAX, PROTOCOL, TOPICS } from './helpers/p2p-wire.js';
-import { P2PRelay } from './helpers/relays.js';
+import { passTime, until } from '../../helpers/deadline.js';
+import { LegacyPeer } from '../../helpers/p2p/legacy-peer.js';
+import { type DialOptions, P2PLink } from '../../helpers/p2p/p2p-link.js';
+import { P2PPki } from '../../helpers/p2p/p2p-pki.js';
+import {
+  COMPRESSED_FLAG,
+  encodeP2P,
+  encodeRawP2P,
+  P2P_FRAME_BYTES_MAX,
+  PROTOCOL,
+  TOPICS,
+} from '../../helpers/p2p/p2p-wire.js';
+import { P2PRelay } from '../../helpers/p2p/relays.js';
+import type { RawClient } from '../../helpers/raw-client.js';
+import { amopBody, encodeFrame, newSeq, TYPE } from '../../helpers/wire.js';
 
 const LONG = process.env.AMOP_LONG === '1';
 const MIB = 1_048_576;
@@ -102,10 +109,11 @@ describe('hostile peers', () => {
 
     it('handles the frames before a false length', async () => {
       const link = await intruder();
-      ask(link, 5);
-      link.sendBytes(Buffer.alloc(16));
+      const data = encodeFrame(TYPE.unicast, newSeq(), 0, amopBody('nobody', 'x'));
+      const request = encodeP2P('rc2', { protocolId: 1, packetType: 0, seq: 5, data });
+      link.sendBytes(Buffer.concat([request, Buffer.alloc(16)]));
       await link.waitForClose();
-      expect(link.received.some(({ protocolId, seq }) => protocolId === -2 && seq === 5)).toBe(true);
+      expect(link.received.some(({ protocolId, seq }) => protocolId === -1 && seq === 5)).toBe(true);
     });
 
     it('holds little for twenty peers that claim 100 MiB and stop', async () => {
@@ -367,7 +375,7 @@ describe('hostile peers', () => {
       const many = Buffer.concat(Array.from({ length: 1_000 }, () => request));
       let highest = 0;
       for (let n = 0; n < 200 && !link.isClosed; n++) {
-        await Promise.race([link.sendSlowly(many), new Promise((resolve) => setTimeout(resolve, 200))]);
+        await Promise.race([link.sendSlowly(many), passTime(200)]);
         if (n % 20 === 0) await expectServed();
         highest = Math.max(highest, relay.process.residentBytes() - before);
       }
@@ -467,7 +475,7 @@ describe('hostile peers', () => {
     for (let n = 0; n < 400 && !link.isClosed; n++) {
       const data = encodeFrame(TYPE.unicast, newSeq(), 0, amopBody('slow', Buffer.alloc(500_000)));
       const sent = link.sendSlowly(encodeP2P('rc2', { protocolId: 1, packetType: 0, seq: n + 1, data }));
-      await Promise.race([sent, new Promise((resolve) => setTimeout(resolve, 100))]);
+      await Promise.race([sent, passTime(100)]);
       if (n % 40 === 0) await expectServed();
       if (link.socket.writableLength > 20 * MIB) break; // it does not read any more, as it should
       highest = Math.max(highest, relay.process.residentBytes() - before);

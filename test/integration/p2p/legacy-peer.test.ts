@@ -1,11 +1,10 @@
 /** The scripted node itself: two of them against each other, and its frames against the captured ones. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
-import { amopBody, decodeFrame, parseAmopBody } from '../helpers/wire.js';
-import { LegacyPeer, type LegacyPeerOptions } from './helpers/legacy-peer.js';
-import { capturedExchanges, capturedP2P } from './helpers/p2p-captures.js';
-import { P2PLink } from './helpers/p2p-link.js';
-import { P2PPki } from './helpers/p2p-pki.js';
+import { until } from '../../helpers/deadline.js';
+import { LegacyPeer, type LegacyPeerOptions } from '../../helpers/p2p/legacy-peer.js';
+import { capturedExchanges, capturedP2P } from '../../helpers/p2p/p2p-captures.js';
+import { P2PLink } from '../../helpers/p2p/p2p-link.js';
+import { P2PPki } from '../../helpers/p2p/p2p-pki.js';
 import {
   decodeP2P,
   encodeP2P,
@@ -13,8 +12,9 @@ import {
   formatTopicList,
   P2PFrameReader,
   parseTopicList,
-} from './helpers/p2p-wire.js';
-import { TcpProxy } from './helpers/tcp-proxy.js';
+} from '../../helpers/p2p/p2p-wire.js';
+import { TcpProxy } from '../../helpers/p2p/tcp-proxy.js';
+import { amopBody, decodeFrame, parseAmopBody } from '../../helpers/wire.js';
 
 describe.each(['rc1', 'rc2'] as const)('the test’s %s codec', (format) => {
   it('writes every captured frame as the node did; compressed ones hold the same data', () => {

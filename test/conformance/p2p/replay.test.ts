@@ -5,10 +5,10 @@
  * peer and is replayed against one relay elsewhere.
  */
 import { describe, expect, it } from 'vitest';
-import { type CapturedClient, type CapturedFrame, channelScenarios } from '../helpers/captures.js';
-import type { RawClient } from '../helpers/raw-client.js';
-import { amopBody, decodeFrame, encodeFrame, type Frame, TYPE } from '../helpers/wire.js';
-import { useMesh } from './helpers/relays.js';
+import { type CapturedClient, type CapturedFrame, channelScenarios } from '../../helpers/captures.js';
+import { useMesh } from '../../helpers/p2p/relays.js';
+import type { RawClient } from '../../helpers/raw-client.js';
+import { amopBody, decodeFrame, encodeFrame, type Frame, TYPE } from '../../helpers/wire.js';
 
 /** The node waits 5 s for a subscriber. */
 const SUBSCRIBER_TIMEOUT_MS = 700;

@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
 import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
-import { guardCertificate, P2PLink, p2pTlsOptions } from './helpers/p2p-link.js';
-import { type NodeCredentials, P2PPki } from './helpers/p2p-pki.js';
-import { TcpProxy } from './helpers/tcp-proxy.js';
+import { until } from '../../helpers/deadline.js';
+import { guardCertificate, P2PLink, p2pTlsOptions } from '../../helpers/p2p/p2p-link.js';
+import { type NodeCredentials, P2PPki } from '../../helpers/p2p/p2p-pki.js';
+import { TcpProxy } from '../../helpers/p2p/tcp-proxy.js';
 
 describe('certificates', () => {
   let pki: P2PPki;

@@ -4,13 +4,13 @@
  * compression, which a relay never uses.
  */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
-import { amopBody, decodeFrame, encodeFrame, parseAmopBody, TYPE } from '../helpers/wire.js';
-import { LegacyPeer } from './helpers/legacy-peer.js';
-import { capturedExchanges, capturedP2P } from './helpers/p2p-captures.js';
-import { P2PPki } from './helpers/p2p-pki.js';
-import { type P2PFrame, parseTopicList } from './helpers/p2p-wire.js';
-import { P2PRelay } from './helpers/relays.js';
+import { until } from '../../helpers/deadline.js';
+import { LegacyPeer } from '../../helpers/p2p/legacy-peer.js';
+import { capturedExchanges, capturedP2P } from '../../helpers/p2p/p2p-captures.js';
+import { P2PPki } from '../../helpers/p2p/p2p-pki.js';
+import { type P2PFrame, parseTopicList } from '../../helpers/p2p/p2p-wire.js';
+import { P2PRelay } from '../../helpers/p2p/relays.js';
+import { amopBody, decodeFrame, encodeFrame, parseAmopBody, TYPE } from '../../helpers/wire.js';
 
 const VERSION = { rc1: '2.0.0-rc1', rc2: '2.11.0' } as const;
 

@@ -4,9 +4,9 @@
  * same when the relay is started again, and a test can delay, cut and count there.
  */
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { until } from '../../helpers/deadline.js';
-import type { RawClient } from '../../helpers/raw-client.js';
-import { type ConnectOptions, RelayProcess } from '../../helpers/relay-process.js';
+import { until } from '../deadline.js';
+import type { RawClient } from '../raw-client.js';
+import { type ConnectOptions, RelayProcess } from '../relay-process.js';
 import { type Agency, type NodeCredentials, P2PPki } from './p2p-pki.js';
 import { TcpProxy } from './tcp-proxy.js';
 
