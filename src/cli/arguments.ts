@@ -28,10 +28,10 @@ export function parsePort(text: string): number {
   return port;
 }
 
-/** The first of three consecutive ports, or 0 for any. */
+/** The first of eight consecutive ports, or 0 for any. */
 export function parsePortBase(text: string): number {
   const port = /^\d+$/.test(text) ? Number(text) : -1;
-  if (port < 0 || port > 65_533) throw new InvalidArgumentError('Give a port from 1 to 65533, or 0.');
+  if (port < 0 || port > 65_528) throw new InvalidArgumentError('Give a port from 1 to 65528, or 0.');
   return port;
 }
 

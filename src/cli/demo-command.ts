@@ -4,50 +4,48 @@ import type { Command } from 'commander';
 import { RelayError } from '../base/errors.js';
 import { DEFAULT_PORT } from '../client/bounds.js';
 import { type AmopClient, connect } from '../client/index.js';
-import { createDemoPki, type DemoKind, type DemoPki } from '../pki/demo.js';
+import { createDemoPki, DEMO_AGENCIES, type DemoAgency, type DemoKind, type DemoPki } from '../pki/demo.js';
 import type { IdentityPaths } from '../pki/identity.js';
 import type { Act } from './act.js';
+import { getAdminJson } from './admin-client.js';
 import { parsePortBase } from './arguments.js';
 import { answerGreetings, sendFirstMessage, TOPIC } from './demo/conversation.js';
-import { type DemoConfig, formatDemoConfig } from './demo/demo-config.js';
+import { formatDemoConfig } from './demo/demo-config.js';
+import { demoPorts, PORTS_FROM_BASE, type RelayPorts, requirePorts } from './demo/demo-ports.js';
 import { formatFirstMessage, formatGuide, fromHere, type Place } from './demo/guide.js';
 import { underNpm, watchNpm } from './demo/npm-watch.js';
-import { findUnavailablePort } from './demo/ports.js';
-import { type ReadyLine, type RelayProcess, startRelayProcess } from './demo/relay-process.js';
+import { type RelayProcess, startRelayProcess } from './demo/relay-process.js';
 import { ExitCode } from './exit-codes.js';
 import { write } from './output.js';
 
 const HOST = '127.0.0.1';
-const ADMIN_PORT = 9090;
 
-/** How far a suggested port base lies from a taken one. */
-const PORT_BASE_STEP = 1_000;
-
-/** Ctrl-C in a terminal reaches the relay too, which may be gone before we see our own signal. */
+/** Ctrl-C in a terminal reaches the relays too, which may be gone before we see our own signal. */
 const SIGNAL_GRACE_MS = 300;
+
+/** Two relays on one machine find each other in milliseconds. */
+const JOIN_TIMEOUT_MS = 10_000;
+const JOIN_POLL_MS = 20;
 
 interface DemoOptions {
   readonly directory: string;
   readonly portBase?: number;
 }
 
-interface Ports {
-  readonly secp256k1: number;
-  readonly rsa: number;
-  readonly admin: number;
-}
+type Relays = Readonly<Record<DemoAgency, RelayProcess>>;
 
 export function addDemoCommand(program: Command, act: Act): void {
   program
     .command('demo')
-    .summary('run a relay with two banks on this machine')
+    .summary('run the relays of two banks on this machine')
     .description(
-      'Makes certificates for two banks, starts a relay, sends a first message between them and stays up until Ctrl-C.',
+      'Makes certificates for two banks, starts a relay for each, joins them, sends a first message from one bank to the ' +
+        'other and stays up until Ctrl-C.',
     )
-    .option('--directory <dir>', 'where certificates, configuration and log go', 'demo')
+    .option('--directory <dir>', 'where certificates, configurations and logs go', 'demo')
     .option(
       '--port-base <port>',
-      `use this port and the next two, 0 for any that are free (default ${DEFAULT_PORT}, ${DEFAULT_PORT + 1} and ${ADMIN_PORT})`,
+      `use this port and the next ${PORTS_FROM_BASE - 1}, 0 for any that are free (default: the usual ports, from ${DEFAULT_PORT}, 30300 and 9090 on)`,
       parsePortBase,
     )
     .action((options: DemoOptions) => act(() => demo(options)));
@@ -56,34 +54,61 @@ export function addDemoCommand(program: Command, act: Act): void {
 async function demo(options: DemoOptions): Promise<number> {
   const stop = stopRequest();
   const directory = resolve(options.directory);
-  const ports = portsOf(options.portBase);
-  await requirePorts(ports);
-  await write('\n  Making certificates and starting the relay ...\n');
+  const ports = demoPorts(options.portBase);
+  await requirePorts(HOST, ports);
+  await write('\n  Making certificates and starting a relay for each bank ...\n');
   mkdirSync(directory, { recursive: true });
   const pki = createDemoPki(join(directory, 'certs'), { now: new Date() });
-  const configFile = join(directory, 'relay.toml');
-  writeFileSync(configFile, formatDemoConfig(configOf(pki, ports)));
-  const relay = await startRelayProcess(configFile, join(directory, 'relay.log'));
+  const started: RelayProcess[] = [];
   const clients: AmopClient[] = [];
   try {
-    const talk = talkAndGuide(relay, pki, clients).then(() => stop);
-    const why = await Promise.race([talk, stop, relay.exited.then((words) => whenRelayDied(words, stop))]);
+    const start = async (bank: DemoAgency, dials: readonly number[]): Promise<RelayProcess> => {
+      const configFile = join(directory, `${bank}.toml`);
+      writeFileSync(configFile, configText(pki, bank, ports[bank], dials));
+      const relay = await startRelayProcess(bank, configFile, join(directory, `${bank}.log`));
+      started.push(relay);
+      return relay;
+    };
+    const first = await start('bank-a', []);
+    const second = await start('bank-b', [first.ready.p2p?.port ?? ports['bank-a'].p2p]);
+    const relays = { 'bank-a': first, 'bank-b': second };
+    const talk = joined(second)
+      .then(() => talkAndGuide(relays, pki, clients))
+      .then(() => stop);
+    const died = Promise.race(started.map((relay) => relay.exited.then((words) => whenRelayDied(relay, words, stop))));
+    const why = await Promise.race([talk, stop, died]);
     await write(`\n  Stopping (${why}).\n`);
     return ExitCode.ok;
   } finally {
     await Promise.all(clients.map((client) => client.close()));
-    await relay.stop();
+    await Promise.all(started.map((relay) => relay.stop()));
   }
 }
 
+/** Resolves when the relay routes over its link to the other one. */
+async function joined(relay: RelayProcess): Promise<void> {
+  const endMs = performance.now() + JOIN_TIMEOUT_MS;
+  while (performance.now() < endMs) {
+    const { peers } = await getAdminJson<{ peers: { state: string; kind: string }[] }>(adminUrl(relay), '/peers');
+    if (peers.some(({ state, kind }) => state === 'active' && kind === 'relay')) return;
+    await new Promise((done) => setTimeout(done, JOIN_POLL_MS));
+  }
+  throw new RelayError('start-timeout', `the relays did not find each other within 10 s, see ${relay.logFile}`);
+}
+
 /** Connects the two banks, shows the first message and prints what to try next. */
-async function talkAndGuide(relay: RelayProcess, pki: DemoPki, clients: AmopClient[]): Promise<void> {
-  const bankA = placeOf(pki.files.secp256k1['bank-a'].sdk, relay.ready, 'secp256k1');
-  const bankB = placeOf(pki.files.rsa['bank-b'].sdk, relay.ready, 'rsa');
+async function talkAndGuide(relays: Relays, pki: DemoPki, clients: AmopClient[]): Promise<void> {
+  const bankA = placeOf(pki.files.secp256k1['bank-a'].sdk, relays['bank-a'], 'secp256k1');
+  const bankB = placeOf(pki.files.rsa['bank-b'].sdk, relays['bank-b'], 'rsa');
+  const lines = DEMO_AGENCIES.map((bank) => {
+    const { ready, pid } = relays[bank];
+    const [ec, rsa] = (['secp256k1', 'rsa'] as const).map((kind) => portOf(relays[bank], kind));
+    return `  relay of ${bank}   ${HOST}:${ec} (secp256k1), :${rsa} (RSA), peers on :${ready.p2p?.port}; process ${pid}`;
+  });
   await write(`
-  relay    ${HOST}:${bankA.port} (secp256k1) and ${HOST}:${bankB.port} (RSA), process ${relay.pid}
-  bank-a   subscribes to "${TOPIC}" with a secp256k1 certificate
-  bank-b   sends with an RSA certificate
+${lines.join('\n')}
+  bank-a            subscribes to "${TOPIC}" at its relay, with a secp256k1 certificate
+  bank-b            sends at its relay, with an RSA certificate
 `);
   const a = await connectBank(bankA);
   clients.push(a);
@@ -91,9 +116,9 @@ async function talkAndGuide(relay: RelayProcess, pki: DemoPki, clients: AmopClie
   clients.push(b);
   await answerGreetings(a);
   await write(formatFirstMessage(await sendFirstMessage(b)));
-  const { admin } = relay.ready;
-  await write(formatGuide(bankA, bankB, admin === undefined ? undefined : `http://${admin.ip}:${admin.port}`));
-  await write(`\n  The relay logs to ${fromHere(relay.logFile)}. Ctrl-C stops everything.\n`);
+  await write(formatGuide(bankA, bankB, adminUrl(relays['bank-a'])));
+  const logs = DEMO_AGENCIES.map((bank) => fromHere(relays[bank].logFile)).join(' and ');
+  await write(`\n  The relays log to ${logs}. Ctrl-C stops everything.\n`);
 }
 
 function connectBank(place: Place): Promise<AmopClient> {
@@ -101,37 +126,32 @@ function connectBank(place: Place): Promise<AmopClient> {
   return connect({ host: HOST, port: place.port, key: read('sdk.key'), cert: read('sdk.crt'), ca: read('ca.crt') });
 }
 
-function placeOf(sdk: IdentityPaths, ready: ReadyLine, kind: DemoKind): Place {
-  const listener = ready.listeners.find((one) => one.kind === kind);
-  if (listener === undefined) throw new RelayError('listen-failed', `the relay reports no ${kind} listener`);
-  return { certs: dirname(sdk.cert), port: listener.port };
+function placeOf(sdk: IdentityPaths, relay: RelayProcess, kind: DemoKind): Place {
+  return { certs: dirname(sdk.cert), port: portOf(relay, kind) };
 }
 
-function configOf(pki: DemoPki, ports: Ports): DemoConfig {
+function portOf(relay: RelayProcess, kind: DemoKind): number {
+  const listener = relay.ready.listeners.find((one) => one.kind === kind);
+  if (listener === undefined) throw new RelayError('listen-failed', `the relay reports no ${kind} listener`);
+  return listener.port;
+}
+
+function adminUrl({ ready }: RelayProcess): string {
+  return `http://${ready.admin.ip}:${ready.admin.port}`;
+}
+
+function configText(pki: DemoPki, bank: DemoAgency, ports: RelayPorts, dials: readonly number[]): string {
   const { secp256k1, rsa } = pki.files;
-  return {
+  return formatDemoConfig({
     host: HOST,
     listeners: [
-      { port: ports.secp256k1, ...secp256k1['bank-a'].relay },
-      { port: ports.rsa, ...rsa['bank-a'].relay },
+      { port: ports.secp256k1, ...secp256k1[bank].relay },
+      { port: ports.rsa, ...rsa[bank].relay },
     ],
+    p2p: { port: ports.p2p, ...secp256k1[bank].relay },
+    dials,
     adminPort: ports.admin,
-  };
-}
-
-function portsOf(base: number | undefined): Ports {
-  if (base === undefined) return { secp256k1: DEFAULT_PORT, rsa: DEFAULT_PORT + 1, admin: ADMIN_PORT };
-  if (base === 0) return { secp256k1: 0, rsa: 0, admin: 0 };
-  return { secp256k1: base, rsa: base + 1, admin: base + 2 };
-}
-
-async function requirePorts(ports: Ports): Promise<void> {
-  const failed = await findUnavailablePort(HOST, [ports.secp256k1, ports.rsa, ports.admin]);
-  if (failed === undefined) return;
-  const why = failed.code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be used (${failed.code})`;
-  const base = (ports.secp256k1 + PORT_BASE_STEP) % 60_000;
-  const command = underNpm() ? 'npm start -- --port-base' : 'amop demo --port-base';
-  throw new RelayError('listen-failed', `port ${failed.port} on ${HOST} ${why}; choose others: ${command} ${base}`);
+  });
 }
 
 /** Resolves with what asks for the end: a signal, or the death of the npm that started us. */
@@ -142,9 +162,9 @@ function stopRequest(): Promise<string> {
   });
 }
 
-async function whenRelayDied(words: string, stop: Promise<string>): Promise<string> {
+async function whenRelayDied(relay: RelayProcess, words: string, stop: Promise<string>): Promise<string> {
   const grace = new Promise<undefined>((done) => setTimeout(done, SIGNAL_GRACE_MS, undefined));
   const why = await Promise.race([stop, grace]);
   if (why !== undefined) return why;
-  throw new RelayError('shard-failed', `the relay died: ${words}`);
+  throw new RelayError('shard-failed', `the relay of ${relay.name} died: ${words}`);
 }

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Act } from './act.js';
 import { addDemoCommand } from './demo-command.js';
 import { ExitCode } from './exit-codes.js';
+import { addPeersCommand } from './peers-command.js';
 import { addPubCommand } from './pub-command.js';
 import { addRelayCommand } from './relay-command.js';
 import { reportFailure } from './report.js';
@@ -15,6 +16,7 @@ Examples:
   amop sub --certs conf orders --reply accepted      answer the requests of a topic
   amop request --certs conf orders "buy 100"         ask one subscriber
   amop pub --certs conf news "markets are open"      tell all subscribers
+  amop peers                                         who a relay is connected to
   amop demo                                          try it all on this machine
 
 Exit codes: 0 ok, 1 failure, 2 usage, 9-14 for AMOP-99 to AMOP-104, 27 a wait expired.`;
@@ -40,6 +42,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   addSubCommand(program, act);
   addPubCommand(program, act);
   addRequestCommand(program, act);
+  addPeersCommand(program, act);
   addDemoCommand(program, act);
   try {
     await program.parseAsync([...argv]);

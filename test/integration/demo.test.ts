@@ -80,7 +80,16 @@ describe('the demonstration', () => {
     }
   }, 60_000);
 
-  it('ends with 0 on Ctrl-C and takes its relay with it', async () => {
+  it('joins two relays: a message crosses from one to the other', async () => {
+    const admin = /curl -s (http:\/\/\S+)\/readyz/.exec(output)?.[1];
+    const { peers } = (await (await fetch(`${admin}/peers`)).json()) as {
+      peers: { kind: string; messagesSent: number }[];
+    };
+    expect(peers).toMatchObject([{ kind: 'relay', state: 'active', organisation: 'bank-b' }]);
+    expect(peers[0].messagesSent).toBeGreaterThan(0);
+  });
+
+  it('ends with 0 on Ctrl-C and takes its relays with it', async () => {
     const admin = /curl -s (http:\/\/\S+)\/readyz/.exec(output)?.[1];
     expect((await fetch(`${admin}/readyz`)).status).toBe(200);
     const exit = once(demo, 'exit');

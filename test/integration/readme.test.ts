@@ -5,12 +5,18 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until, withDeadline } from '../helpers/deadline.js';
+import { useMesh } from '../helpers/p2p/relays.js';
 import { DIST_DIR, KINDS, PROJECT_DIR } from '../helpers/pki.js';
-import { useRelay } from '../helpers/relay-process.js';
 
-const relay = useRelay();
+/** The relays of bank-a and bank-b, joined as in the demonstration. */
+const mesh = useMesh();
 const DEADLINE_MS = 10_000;
-const DEMO_PORTS = { secp256k1: 20_200, rsa: 20_201 } as const;
+/** Port in the README: relay and certificate kind. */
+const DEMO_PORTS = [
+  { port: '20200', relay: 0, kind: 'secp256k1' },
+  { port: '20210', relay: 1, kind: 'secp256k1' },
+  { port: '20211', relay: 1, kind: 'rsa' },
+] as const;
 
 /** Stands for the folder of the clone: certificates where the demonstration puts them, the package under its name. */
 let clone: string;
@@ -24,7 +30,7 @@ beforeAll(async () => {
   await symlink(dirname(DIST_DIR), join(clone, 'node_modules', 'amop-relay'));
   await symlink(DIST_DIR, join(clone, 'dist'));
   for (const kind of KINDS) {
-    const { sdkA, sdkB } = relay().pki;
+    const { sdkA, sdkB } = mesh().relay(0).pki;
     for (const [bank, { key, cert, ca }] of [['bank-a', sdkA[kind]] as const, ['bank-b', sdkB[kind]] as const]) {
       const folder = join(clone, 'demo', 'certs', kind, bank);
       await mkdir(folder, { recursive: true });
@@ -40,11 +46,11 @@ afterAll(async () => {
   await rm(clone, { recursive: true, force: true });
 });
 
-/** The relay of the test listens on other ports than the demonstration. */
+/** The relays of the test listen on other ports than those of the demonstration. */
 function onTestPorts(code: string): string {
-  return KINDS.reduce((result, kind) => {
-    expect(readme).toContain(String(DEMO_PORTS[kind]));
-    return result.replaceAll(String(DEMO_PORTS[kind]), String(relay().ports[kind]));
+  return DEMO_PORTS.reduce((result, { port, relay, kind }) => {
+    expect(readme).toContain(port);
+    return result.replaceAll(port, String(mesh().relay(relay).ports[kind]));
   }, code);
 }
 
@@ -107,6 +113,8 @@ it('runs the commands of the README: one subscriber answers a request and gets a
     () => subscriber.stderr.includes('subscribed'),
     () => `the subscription; it wrote:\n${subscriber.stdout}${subscriber.stderr}`,
   );
+  // The subscription crosses to the other relay.
+  await mesh().settled(1);
   const request = new Shell(command('request'));
   expect(await request.ended()).toBe(0);
   expect(request.stdout).toBe('accepted\n');

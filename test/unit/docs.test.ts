@@ -3,11 +3,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { METRIC_TABLE, REQUEST_DURATION } from '../../src/admin/metric-table.js';
+import { METRIC_TABLE, REQUEST_DURATION, TLS_HANDSHAKE_FAILURES } from '../../src/admin/metric-table.js';
+import { PEER_METRICS } from '../../src/admin/peer-metrics.js';
 import { CLOSE_REASONS, REFUSALS, TLS_FAILURES } from '../../src/base/close-reason.js';
 import { RELAY_ERROR_CODES } from '../../src/base/errors.js';
 import { FAILURE_REASONS } from '../../src/base/failure-reason.js';
 import { DEFAULT_LIMITS } from '../../src/base/limits.js';
+import { P2P_CLOSE_REASONS, P2P_REFUSALS } from '../../src/base/p2p-close-reason.js';
 import { AmopCode } from '../../src/client/index.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -103,6 +105,8 @@ describe('documents', () => {
     const known = new Set<string>([
       ...Object.values(METRIC_TABLE).map(({ name }) => name),
       ...['', '_bucket', '_sum', '_count'].map((ending) => `${REQUEST_DURATION.name}${ending}`),
+      ...PEER_METRICS.map(({ name }) => name),
+      TLS_HANDSHAKE_FAILURES.name,
       'amop_tls_cert_expiry_timestamp_seconds',
       'amop_build_info',
       // Not metrics: a JSON-RPC method and the addon's file.
@@ -129,6 +133,8 @@ describe('docs/errors.md', () => {
   it.each([
     ['## Why a request failed', FAILURE_REASONS],
     ['## Why a connection was closed', CLOSE_REASONS],
+    ['## Why a connection to a peer was closed', P2P_CLOSE_REASONS],
+    ['## Input of peers that was refused', P2P_REFUSALS],
     ['## Why a TLS handshake failed', TLS_FAILURES],
     ['## Input that was refused', REFUSALS],
     ['## Errors at the start', RELAY_ERROR_CODES],

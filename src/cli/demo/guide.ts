@@ -2,6 +2,7 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_PORT } from '../../client/bounds.js';
+import { ADMIN_URL } from '../admin-client.js';
 import { printable } from '../output.js';
 import { type FirstMessage, TOPIC } from './conversation.js';
 
@@ -15,15 +16,15 @@ export interface Place {
 
 export function formatFirstMessage(message: FirstMessage): string {
   return `
-  bank-b  -->  relay  -->  bank-a    ${TOPIC}: ${printable(message.question)}
-  bank-b  <--  relay  <--  bank-a    ${printable(message.answer)}
+  bank-b  -->  its relay  -->  relay of bank-a  -->  bank-a    ${TOPIC}: ${printable(message.question)}
+  bank-b  <--  its relay  <--  relay of bank-a  <--  bank-a    ${printable(message.answer)}
 
   First message and its answer: ${message.firstMs.toFixed(2)} ms; median of ${message.roundTrips} more: ${message.medianMs.toFixed(2)} ms.
 `;
 }
 
 /** Commands that work as they are in another terminal of the same folder. */
-export function formatGuide(bankA: Place, bankB: Place, adminUrl: string | undefined): string {
+export function formatGuide(bankA: Place, bankB: Place, adminUrl: string): string {
   const lines = [
     '',
     `  Try in other terminals, in ${process.cwd()}:`,
@@ -36,14 +37,11 @@ export function formatGuide(bankA: Place, bankB: Place, adminUrl: string | undef
     '  Answer requests, and ask (the round trip is in the output):',
     `    ${amop('sub', bankB)} echo --echo`,
     `    ${amop('request', bankA)} echo ping --count 5 --json`,
+    '  Look at the relay of bank-a:',
+    `    node ${shellWord(fromHere(MAIN))} peers${adminUrl === ADMIN_URL ? '' : ` --admin ${adminUrl}`}`,
+    `    curl -s ${adminUrl}/metrics | grep ^amop_`,
+    `    curl -s ${adminUrl}/readyz`,
   ];
-  if (adminUrl !== undefined) {
-    lines.push(
-      '  Look at the relay:',
-      `    curl -s ${adminUrl}/metrics | grep ^amop_`,
-      `    curl -s ${adminUrl}/readyz`,
-    );
-  }
   return `${lines.join('\n')}\n`;
 }
 

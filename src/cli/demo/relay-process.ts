@@ -1,5 +1,5 @@
 /**
- * The demonstration's relay, a process of its own.
+ * A relay of the demonstration, a process of its own.
  *
  * Its standard input is a pipe that only we hold: when we end, for whatever reason, the pipe closes and the relay stops
  * by itself, so no relay is ever left behind.
@@ -22,10 +22,13 @@ const TEXT_CHARS_MAX = 16_384;
 
 export interface ReadyLine {
   readonly listeners: readonly { readonly ip: string; readonly port: number; readonly kind: string }[];
-  readonly admin?: { readonly ip: string; readonly port: number };
+  readonly p2p?: { readonly ip: string; readonly port: number };
+  readonly admin: { readonly ip: string; readonly port: number };
 }
 
 export interface RelayProcess {
+  /** Whose it is. */
+  readonly name: string;
   readonly ready: ReadyLine;
   readonly pid: number | undefined;
   readonly logFile: string;
@@ -36,7 +39,7 @@ export interface RelayProcess {
 }
 
 /** @throws RelayError `start-timeout` or `shard-failed` with the relay's own words */
-export async function startRelayProcess(configFile: string, logFile: string): Promise<RelayProcess> {
+export async function startRelayProcess(name: string, configFile: string, logFile: string): Promise<RelayProcess> {
   const child = spawn(process.execPath, [MAIN, 'relay', '--config', configFile, '--stop-on-stdin-end'], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -58,7 +61,7 @@ export async function startRelayProcess(configFile: string, logFile: string): Pr
   });
   const stop = () => stopChild(child, exited);
   try {
-    return { ready: await readyLine(child, exited, logFile), pid: child.pid, logFile, exited, stop };
+    return { name, ready: await readyLine(child, exited, logFile), pid: child.pid, logFile, exited, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -105,7 +108,7 @@ function parseReady(line: string): ReadyLine | undefined {
   if (!line.includes('"relay ready"')) return undefined;
   try {
     const parsed = JSON.parse(line);
-    return parsed.msg === 'relay ready' && Array.isArray(parsed.listeners) ? parsed : undefined;
+    return parsed.msg === 'relay ready' && Array.isArray(parsed.listeners) && parsed.admin ? parsed : undefined;
   } catch {
     return undefined;
   }

@@ -126,12 +126,22 @@ describe.each([
     expect(await ready.json()).toEqual(DRAINING);
   });
 
+  it('answers /peers with what the control thread knows', async () => {
+    const { address } = await startServer(forced);
+    const response = await get(address, '/peers');
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json; charset=utf-8']);
+    expect(await response.json()).toEqual({ peers: [] });
+  });
+
   it('answers 404 to other paths and 405 to other methods', async () => {
     const { address } = await startServer(forced);
     for (const path of ['/', '/metrics/', '/constructor', '/healthz/x', '/%2e']) {
       const response = await get(address, path);
       expect(response.status, path).toBe(404);
-      expect(await response.json()).toEqual({ error: 'not found', paths: ['/metrics', '/healthz', '/readyz'] });
+      expect(await response.json()).toEqual({
+        error: 'not found',
+        paths: ['/metrics', '/healthz', '/readyz', '/peers'],
+      });
     }
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS']) {
       const response = await get(address, '/metrics', { method });

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { METRIC_TABLE } from '../../../src/admin/metric-table.js';
+import { METRIC_TABLE, TLS_HANDSHAKE_FAILURES } from '../../../src/admin/metric-table.js';
 import { createMetrics } from '../../../src/admin/metrics.js';
+import type { PeerMetricsSource } from '../../../src/admin/peer-metrics.js';
 import {
   createStatMemory,
   DURATION_BUCKETS_SECONDS,
@@ -18,10 +19,25 @@ function shards(count: number): Stats[] {
   return Array.from({ length: count }, () => new Stats(createStatMemory()));
 }
 
+const traffic = { messagesReceived: 1, messagesSent: 2, bytesReceived: 3, bytesSent: 4, queueBytes: 5 };
+const peer = (state: string, organisation: string, topicLagSeconds: number) => ({
+  state,
+  organisation,
+  topicLagSeconds,
+});
+
+/** Two peers of one organisation, one of which is no longer routed over. */
+const peers = (): PeerMetricsSource => ({
+  peers: [peer('active', 'bank-b', 0.5), peer('ending', 'bank-b', 9), peer('active', 'bank-b', 0.25)],
+  endpoints: [{ phase: 'up' }, { phase: 'dialling' }],
+  organisations: new Map([['bank-b', traffic]]),
+});
+
 function metricsOf(all: Stats[], certificates?: () => { role: string; notAfterSeconds: number }[]) {
   return createMetrics({
     shardStats: () => all.map((stats) => stats.slots),
     buildInfo,
+    peers,
     ...(certificates ? { certificates } : {}),
   });
 }
@@ -38,7 +54,7 @@ describe('/metrics', () => {
     let next = 1;
     const expected: [string, Record<string, string>, number][] = [];
     for (const [stat, { name, label }] of Object.entries(METRIC_TABLE) as [
-      Exclude<StatName, 'durationBuckets' | 'durationSumSeconds' | 'durationCount'>,
+      Exclude<StatName, 'durationBuckets' | 'durationSumSeconds' | 'durationCount' | 'tlsFailures' | 'p2pTlsFailures'>,
       { name: string; label?: string },
     ][]) {
       const values: readonly string[] = label === undefined ? [''] : STAT_TABLE[stat];
@@ -46,6 +62,16 @@ describe('/metrics', () => {
         all[0].add(stat, index, next);
         all[1].add(stat, index, 1000 * next);
         expected.push([name, label === undefined ? {} : { [label]: value }, 1001 * next++]);
+      });
+    }
+    for (const [stat, port] of [
+      ['tlsFailures', 'channel'],
+      ['p2pTlsFailures', 'p2p'],
+    ] as const) {
+      STAT_TABLE[stat].forEach((reason, index) => {
+        all[0].add(stat, index, next);
+        all[1].add(stat, index, 1000 * next);
+        expected.push([TLS_HANDSHAKE_FAILURES.name, { port, reason }, 1001 * next++]);
       });
     }
     const text = await metricsOf(all).render();
@@ -130,6 +156,21 @@ describe('/metrics', () => {
     two[0].set('sessions', 2);
     const [a, b] = await Promise.all([scrape(one), scrape(two)]);
     expect([a.value('amop_sessions'), b.value('amop_sessions')]).toEqual([1, 2]);
+  });
+
+  it('counts peers by state, configured nodes by phase, and sums traffic by organisation', async () => {
+    const metrics = await scrape(shards(1));
+    const value = (name: string, labels: Record<string, string>) => metrics.value(name, labels);
+    expect(['active', 'held', 'ending'].map((state) => value('amop_peers', { state }))).toEqual([2, 0, 1]);
+    const phases = ['idle', 'dialling', 'up', 'connected', 'self'];
+    expect(phases.map((phase) => value('amop_peer_endpoints', { phase }))).toEqual([0, 1, 1, 0, 0]);
+    const peer_org = 'bank-b';
+    const directions = ['received', 'sent'];
+    expect(directions.map((direction) => value('amop_peer_messages_total', { peer_org, direction }))).toEqual([1, 2]);
+    expect(directions.map((direction) => value('amop_peer_bytes_total', { peer_org, direction }))).toEqual([3, 4]);
+    expect(value('amop_peer_queue_bytes', { peer_org })).toBe(5);
+    // The largest of those that are routed over.
+    expect(value('amop_topic_sync_lag_seconds', { peer_org })).toBe(0.5);
   });
 
   it('keeps to the naming rules of Prometheus and to our prefix', async () => {

@@ -26,11 +26,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function startDemo(): Promise<{ run: Amop; relayPid: number }> {
+async function startDemo(): Promise<{ run: Amop; relayPids: number[] }> {
   const run = new Amop(['demo', '--port-base', '0', '--directory', 'demo'], { cwd: directory });
   running.push(run);
   await run.says(/Ctrl-C stops everything/);
-  return { run, relayPid: Number(/process (\d+)/.exec(run.stdout)?.[1]) };
+  const relayPids = [...run.stdout.matchAll(/process (\d+)/g)].map(([, pid]) => Number(pid));
+  expect(relayPids).toHaveLength(2);
+  return { run, relayPids };
 }
 
 /** The words of the first printed command that has `verb`. */
@@ -62,27 +64,31 @@ describe.runIf(isBuilt)('amop demo', () => {
   });
 
   it('stops everything and ends with 0 on Ctrl-C', async () => {
-    const { run, relayPid } = await startDemo();
-    expect(isAlive(relayPid)).toBe(true);
+    const { run, relayPids } = await startDemo();
+    expect(relayPids.filter(isAlive)).toEqual(relayPids);
     run.child.kill('SIGINT');
     expect((await run.end()).code).toBe(0);
-    expect(isAlive(relayPid)).toBe(false);
+    expect(relayPids.filter(isAlive)).toEqual([]);
   });
 
   it('leaves no relay behind when it is killed', async () => {
-    const { run, relayPid } = await startDemo();
+    const { run, relayPids } = await startDemo();
     run.child.kill('SIGKILL');
     await run.end();
-    await until(() => !isAlive(relayPid), 'the relay to end by itself', 12_000);
+    await until(() => !relayPids.some(isAlive), 'the relays to end by themselves', 12_000);
   });
 
-  it('says so and ends with 1 when the relay dies', async () => {
-    const { run, relayPid } = await startDemo();
-    process.kill(relayPid, 'SIGKILL');
-    const { code, stderr } = await run.end();
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^amop: the relay died: .*SIGKILL.*\n$/);
-  });
+  it.each(['bank-a', 'bank-b'])(
+    'says so and ends with 1 when the relay of %s dies, and stops the other',
+    async (bank) => {
+      const { run, relayPids } = await startDemo();
+      process.kill(relayPids[bank === 'bank-a' ? 0 : 1], 'SIGKILL');
+      const { code, stderr } = await run.end();
+      expect(code).toBe(1);
+      expect(stderr).toMatch(new RegExp(`^amop: the relay of ${bank} died: .*SIGKILL.*\\n$`));
+      expect(relayPids.filter(isAlive)).toEqual([]);
+    },
+  );
 
   it('names a taken port and the way to others in one line', async () => {
     const other = createServer();
