@@ -1,57 +1,55 @@
 /**
  * The node's bandwidth and its equal shares between organisations (decisions §8).
  *
- * While the node bucket is out of debt everybody spends freely and nobody owes anything. When it falls into debt a *shortage*
- * begins: each organisation starts with a small credit, earns an equal part of the node's rate, pays for what it sends from
- * then on, and may send while its account is above zero. The shortage ends when the bucket is out of debt again; all accounts
- * are forgotten then, so that what was idle bandwidth when it was used is never held against its user.
+ * While the node bucket is out of debt everybody spends freely. While it is in debt an organisation may spend what its account
+ * holds. The rate of the node is dealt in equal parts to the accounts of those who compete, and what a full account cannot take
+ * goes to the others: whoever stays below its share finds its account filled, a flood gets its share and what nobody else wants.
  *
- * Why the total stays at the limit: everything is charged to the node bucket. In a shortage the accounts together earn at most
- * the node's rate, so its debt grows by no more than their credits (half a second of the rate) and one message each.
- * Why nothing is left unused: what an organisation does not spend of its share lifts the node out of debt, for all.
+ * Invariant: all accounts together hold at most half a second of the rate, less the debt of the node. Dealing and spending in
+ * debt change both sides alike, a full account takes no more, and who joins gets what the invariant leaves. So the node's debt
+ * is bounded by half a second of the rate and a message of each organisation, and one that is alone has the node bucket itself.
+ *
+ * Rejected: accounts that start anew whenever the node falls into debt. Under a flood that is several times a second, each time
+ * with new credit, and who owes for a large message must be told apart from who used what was idle.
  */
 import { type Linked, LinkedList } from './flow-recency.js';
 import { TokenBucket } from './token-bucket.js';
 
-/** An organisation takes part for this long after its last request. */
+/** An organisation competes for this long after its last request, and until its account is full. */
 const ACTIVE_MS = 1_000;
 
-/** Credit and limit of savings of all accounts together; half a second in thirty is 1.7 % of the limit. */
-const CREDIT_MS = 500;
+/** What full accounts hold together: two bucket depths, so that each of two organisations can save a whole one. */
+const SAVINGS_MS = 500;
+
+/** The rate is dealt no more often than this, for dealing looks at every competitor. */
+const DEAL_MS = 1;
+
+/** Who joins holds at least this, whatever the debt of others: one message passes. */
+const FIRST_BYTES = 1;
 
 /** The account of one organisation. */
 export class Share implements Linked<Share> {
   next: Share | undefined = undefined;
   previous: Share | undefined = undefined;
   active = false;
-  activeUntilMs = 0;
-  /** The shortage that `balanceBytes` belongs to. */
-  shortage = 0;
+  requestedMs = Number.NEGATIVE_INFINITY;
   balanceBytes = 0;
-  /** `#earnedBytes` up to which the balance is settled. */
-  earnedBytes = 0;
+  /** The part of a negative balance that answers made; earnings pay it first. */
+  answersBytes = 0;
 }
 
 export class NodeShares {
   readonly #bucket: TokenBucket;
   readonly #bytesPerMs: number;
-  /** Who takes part, ordered by `activeUntilMs`. */
+  /** Who competes. */
   readonly #active = new LinkedList<Share>();
-  /** Number of the current or last shortage. */
-  #shortage = 0;
-  #short = false;
-  /** What each active organisation earned since the shortage began. */
-  #earnedBytes = 0;
-  #earnedMs = Number.NEGATIVE_INFINITY;
+  #dealtMs = Number.NEGATIVE_INFINITY;
+  /** Answers beyond the share of who sent them: less is dealt the next time. */
+  #overspentBytes = 0;
 
   constructor(bytesPerSecond: number) {
     this.#bucket = new TokenBucket(bytesPerSecond);
     this.#bytesPerMs = bytesPerSecond / 1000;
-  }
-
-  /** Organisations that compete now. */
-  get active(): number {
-    return this.#active.size;
   }
 
   balance(nowMs: number): number {
@@ -60,37 +58,36 @@ export class NodeShares {
 
   /** May this organisation write to peers now? The question makes it a competitor for a second. */
   allows(share: Share, nowMs: number): boolean {
-    this.#advance(nowMs);
+    this.#deal(nowMs);
     this.#join(share, nowMs);
-    if (!this.#short) return true;
-    // Alone there is nobody to share with: the debt is the organisation's own.
-    if (this.#active.size === 1) return false;
-    return this.#settle(share) > 0;
+    share.requestedMs = nowMs;
+    return share.balanceBytes > 0 || this.#bucket.allows(nowMs);
   }
 
-  /** Charges bytes of requests that were written to a peer. */
-  charge(share: Share, bytes: number, nowMs: number): void {
-    const overdraft = this.#chargeBucket(bytes, nowMs);
-    if (overdraft <= 0) return;
+  /** Charges bytes written to a peer. @returns how many of them the node bucket did not have */
+  charge(share: Share, bytes: number, nowMs: number): number {
+    this.#deal(nowMs);
     this.#join(share, nowMs);
-    share.balanceBytes = this.#settle(share) - overdraft;
+    const freeBytes = Math.min(bytes, Math.max(0, this.#bucket.balance(nowMs)));
+    const overdraftBytes = bytes - freeBytes;
+    this.#bucket.charge(bytes, nowMs);
+    // What there was for everybody uses up savings, but nobody owes anything for it.
+    if (share.balanceBytes > 0) share.balanceBytes = Math.max(0, share.balanceBytes - freeBytes);
+    share.balanceBytes -= overdraftBytes;
+    return overdraftBytes;
   }
 
   /**
-   * Charges bytes that could not be refused to the organisation that caused them, down to a limit; what is beyond comes from
-   * the other accounts in equal parts, because the sum on the wire counts.
+   * Charges bytes that could not be refused to the organisation that caused them. If these alone are more than its share, the
+   * rest is everybody's, because the sum on the wire counts.
    */
   chargeUnrefusable(share: Share, bytes: number, nowMs: number): void {
-    const overdraft = this.#chargeBucket(bytes, nowMs);
-    if (overdraft <= 0) return;
-    this.#join(share, nowMs);
-    share.balanceBytes = this.#settle(share) - overdraft;
-    const others = this.#active.size - 1;
-    const excess = Math.min(overdraft, -share.balanceBytes - (this.#bytesPerMs * CREDIT_MS) / this.#active.size);
-    if (others === 0 || excess <= 0) return;
-    share.balanceBytes += excess;
-    this.#earnedBytes -= excess / others;
-    share.earnedBytes = this.#earnedBytes;
+    const overdraftBytes = this.charge(share, bytes, nowMs);
+    const owedBytes = Math.min(share.answersBytes + overdraftBytes, Math.max(0, -share.balanceBytes));
+    const excessBytes = Math.max(0, owedBytes - this.#fullBytes());
+    share.answersBytes = owedBytes - excessBytes;
+    share.balanceBytes += excessBytes;
+    this.#overspentBytes += excessBytes;
   }
 
   /** The organisation is forgotten. */
@@ -100,65 +97,54 @@ export class NodeShares {
     this.#active.remove(share);
   }
 
-  /** Takes bytes from the node bucket. @returns how many of them it did not have */
-  #chargeBucket(bytes: number, nowMs: number): number {
-    this.#advance(nowMs);
-    const left = this.#bucket.charge(bytes, nowMs);
-    if (left > 0) return 0;
-    if (!this.#short) {
-      this.#short = true;
-      this.#shortage++;
-      this.#earnedBytes = 0;
-      this.#earnedMs = Math.max(nowMs, this.#earnedMs);
-    }
-    return Math.min(bytes, -left);
+  /** What one account holds when it is full. */
+  #fullBytes(): number {
+    return Math.min(this.#bucket.depthBytes, (this.#bytesPerMs * SAVINGS_MS) / this.#active.size);
   }
 
-  /** Brings the shortage, what was earned in it and the set of competitors to `nowMs`. */
-  #advance(nowMs: number): void {
-    if (this.#short) {
-      if (nowMs > this.#earnedMs) {
-        if (this.#active.size > 0) {
-          this.#earnedBytes += ((nowMs - this.#earnedMs) * this.#bytesPerMs) / this.#active.size;
-        }
-        this.#earnedMs = nowMs;
-      }
-      if (this.#bucket.allows(nowMs)) this.#short = false;
+  /** Deals what the node earned since the last time: to all, and what full accounts leave once more to the others. */
+  #deal(nowMs: number): void {
+    const elapsedMs = nowMs - this.#dealtMs;
+    if (elapsedMs < DEAL_MS) return;
+    this.#dealtMs = nowMs;
+    const competitors = this.#active.size;
+    if (competitors === 0) return;
+    const fullBytes = this.#fullBytes();
+    const partBytes = (elapsedMs * this.#bytesPerMs - this.#overspentBytes) / competitors;
+    this.#overspentBytes = 0;
+    let leftBytes = 0;
+    let takers = 0;
+    for (let share = this.#active.head, next: Share | undefined; share; share = next) {
+      next = share.next;
+      leftBytes += partBytes - earn(share, partBytes, fullBytes);
+      if (share.balanceBytes < fullBytes) takers++;
+      else if (nowMs - share.requestedMs >= ACTIVE_MS) this.leave(share);
     }
-    for (let share = this.#active.head; share && share.activeUntilMs <= nowMs; share = this.#active.head) {
-      if (this.#short && this.#settle(share) <= 0) {
-        // Who leaves in debt goes on paying: the others must not spend what its debt has spent already.
-        share.activeUntilMs = nowMs + ACTIVE_MS;
-        this.#active.toTail(share);
-      } else {
-        this.leave(share);
-      }
+    if (leftBytes <= 0 || takers === 0) return;
+    for (let share = this.#active.head; share; share = share.next) {
+      if (share.balanceBytes < fullBytes) earn(share, leftBytes / takers, fullBytes);
     }
   }
 
   #join(share: Share, nowMs: number): void {
-    share.activeUntilMs = nowMs + ACTIVE_MS;
-    if (share.active) {
-      this.#active.toTail(share);
-      return;
-    }
+    if (share.active) return;
     share.active = true;
-    share.earnedBytes = this.#earnedBytes;
     this.#active.append(share);
-  }
-
-  /** Brings an account to the current earnings and returns its balance. */
-  #settle(share: Share): number {
-    const creditMs = CREDIT_MS / this.#active.size;
-    const creditBytes = Math.min(this.#bytesPerMs * creditMs, this.#bucket.depthBytes);
-    if (share.shortage === this.#shortage) {
-      const balance = share.balanceBytes + this.#earnedBytes - share.earnedBytes;
-      share.balanceBytes = Math.min(balance, creditBytes);
-    } else {
-      share.shortage = this.#shortage;
-      share.balanceBytes = creditBytes;
+    const fullBytes = this.#fullBytes();
+    let spareBytes = this.#bytesPerMs * SAVINGS_MS + Math.min(0, this.#bucket.balance(nowMs));
+    for (let other = this.#active.head; other && other !== share; other = other.next) {
+      // With one more competitor an account is full earlier.
+      other.balanceBytes = Math.min(other.balanceBytes, fullBytes);
+      spareBytes -= other.balanceBytes;
     }
-    share.earnedBytes = this.#earnedBytes;
-    return share.balanceBytes;
+    share.balanceBytes = Math.max(FIRST_BYTES, Math.min(fullBytes, spareBytes));
   }
+}
+
+/** Adds to an account what it can take; a part of less than nothing is taken whole. @returns how much was taken */
+function earn(share: Share, bytes: number, fullBytes: number): number {
+  const takenBytes = Math.min(bytes, Math.max(0, fullBytes - share.balanceBytes));
+  share.balanceBytes += takenBytes;
+  if (share.answersBytes > 0) share.answersBytes = Math.max(0, share.answersBytes - Math.max(0, takenBytes));
+  return takenBytes;
 }

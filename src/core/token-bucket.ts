@@ -1,9 +1,8 @@
 /**
  * Token bucket in bytes with debt: one charge may exceed what is there, and delays the next instead of being refused.
  *
- * Invariant: balance(t) = min(depth, depth + (t - anchor) * rate - spent). `spent` is a sum of whole bytes and the anchor moves
- * only when the bucket is full, so nothing is rounded per charge and a bucket under load for a year is as exact as a new one.
- * Adding a refill per call would lose a fraction of a byte each time, which small messages at a high rate turn into percents.
+ * Invariant: between two calls the balance grows by time * rate, up to the depth; a charge takes its bytes from it.
+ * The balance is a fraction on purpose: rounded to whole bytes at each call, small messages at a high rate would lose percents.
  */
 import { assert } from '../base/errors.js';
 
@@ -21,8 +20,8 @@ export function mbitToBytesPerSecond(mbitPerSecond: number): number {
 export class TokenBucket {
   readonly depthBytes: number;
   readonly #bytesPerMs: number;
-  #anchorMs = 0;
-  #spentBytes = 0;
+  /** Begins as a number: V8 writes a field that once was undefined by making a new heap number each time. */
+  #balanceBytes = 0;
   /** Time never goes back for a bucket: a call with an earlier time sees the latest one. */
   #latestMs = Number.NEGATIVE_INFINITY;
 
@@ -31,31 +30,36 @@ export class TokenBucket {
     assert(bytesPerSecond > 0 && Number.isFinite(bytesPerSecond), `bandwidth of ${bytesPerSecond} bytes/s`);
     this.#bytesPerMs = bytesPerSecond / 1000;
     this.depthBytes = this.#bytesPerMs * DEPTH_MS;
+    this.#balanceBytes = this.depthBytes;
   }
 
   /** Bytes that may be spent; 0 or less while the bucket is in debt. */
   balance(nowMs: number): number {
-    if (nowMs > this.#latestMs) this.#latestMs = nowMs;
-    const owedBytes = this.#spentBytes - (this.#latestMs - this.#anchorMs) * this.#bytesPerMs;
-    if (owedBytes > 0) return this.depthBytes - owedBytes;
-    this.#anchorMs = this.#latestMs;
-    this.#spentBytes = 0;
-    return this.depthBytes;
+    this.#fill(nowMs);
+    return this.#balanceBytes;
   }
 
   /** True unless in debt: what is asked for may be larger than what is there. */
   allows(nowMs: number): boolean {
-    return this.balance(nowMs) > 0;
+    this.#fill(nowMs);
+    return this.#balanceBytes > 0;
   }
 
   isFull(nowMs: number): boolean {
     return this.balance(nowMs) === this.depthBytes;
   }
 
-  /** Takes `bytes`, whatever the balance. @returns the new balance */
-  charge(bytes: number, nowMs: number): number {
-    const balance = this.balance(nowMs);
-    this.#spentBytes += bytes;
-    return balance - bytes;
+  /** Takes `bytes`, whatever the balance. */
+  charge(bytes: number, nowMs: number): void {
+    this.#fill(nowMs);
+    this.#balanceBytes -= bytes;
+  }
+
+  #fill(nowMs: number): void {
+    if (nowMs > this.#latestMs) {
+      const filledBytes = this.#balanceBytes + (nowMs - this.#latestMs) * this.#bytesPerMs;
+      this.#balanceBytes = Math.min(this.depthBytes, filledBytes);
+      this.#latestMs = nowMs;
+    }
   }
 }

@@ -25,14 +25,13 @@ describe('token bucket', () => {
     expect(mbitToBytesPerSecond(0.5)).toBe(65_536);
   });
 
-  it.each([100, 1_000, 10_000, 60_000])(
-    'passes the rate within 1 %% of 60 s of twice the load, %i bytes each',
-    (bytes) => {
+  for (const bytes of [100, 1_000, 10_000, 60_000]) {
+    it(`passes the rate within 1 % of 60 s of twice the load, ${bytes} bytes each`, () => {
       const rate = mbitToBytesPerSecond(5);
       const passed = offerTwice(new TokenBucket(rate), rate, bytes, 0, 60_000);
       expect(Math.abs(passed / (rate * 60) - 1)).toBeLessThan(0.01);
-    },
-  );
+    });
+  }
 
   it('is as exact after a month under load, and with small messages at 10 Gbit/s', () => {
     for (const [rate, bytes, forMs] of [
@@ -60,9 +59,11 @@ describe('token bucket', () => {
 
   it('refuses at exactly zero and takes charges in debt', () => {
     const bucket = new TokenBucket(1_000);
-    expect(bucket.charge(250, 0)).toBe(0);
+    bucket.charge(250, 0);
+    expect(bucket.balance(0)).toBe(0);
     expect(bucket.allows(0)).toBe(false);
-    expect(bucket.charge(1_000, 0)).toBe(-1_000);
+    bucket.charge(1_000, 0);
+    expect(bucket.balance(0)).toBe(-1_000);
     expect(bucket.balance(500)).toBe(-500);
   });
 
