@@ -28,7 +28,8 @@ async function configFile(name: string, text: string): Promise<string> {
 
 function goodConfig(port = 0): string {
   const relay = pki.files.secp256k1['bank-a'].relay;
-  return formatDemoConfig({ host: '127.0.0.1', adminPort: 0, listeners: [{ port, ...relay }] });
+  const p2p = { port: 0, ...relay };
+  return formatDemoConfig({ host: '127.0.0.1', adminPort: 0, listeners: [{ port, ...relay }], p2p, dials: [] });
 }
 
 async function startRelay(...args: string[]): Promise<Amop> {
@@ -46,6 +47,7 @@ describe.runIf(isBuilt)('amop relay', () => {
       msg: 'relay ready',
       component: 'relay',
       listeners: [{ ip: '127.0.0.1', port: expect.any(Number), kind: 'secp256k1' }],
+      p2p: { ip: '127.0.0.1', port: expect.any(Number), nodeId: expect.stringMatching(/^[0-9a-f]{128}$/) },
       admin: { ip: '127.0.0.1', port: expect.any(Number) },
     });
   });
