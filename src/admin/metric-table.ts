@@ -97,6 +97,18 @@ export const METRIC_TABLE = {
     label: 'scope',
     help: 'Times that a bandwidth limit refused a request, by the scope of the limit.',
   },
+  privateResults: {
+    name: 'amop_private_certifications_total',
+    type: 'counter',
+    label: 'result',
+    help: 'What came of certifying subscribers of private topics for senders.',
+  },
+  challenges: {
+    name: 'amop_private_challenges_total',
+    type: 'counter',
+    label: 'result',
+    help: 'Challenges on private topics, passed on or refused.',
+  },
   bandwidthBalanceBytes: {
     name: 'amop_bandwidth_balance_bytes',
     type: 'gauge',

@@ -40,13 +40,14 @@ export type TlsFailure = (typeof TLS_FAILURES)[number];
 /** Input that was refused while its connection was kept: label of `amop_input_refused_total`. */
 export const REFUSALS = [
   'malformed-body', // empty body, topic byte 0 or beyond the body, control character, reserved topic
-  'private-topic', // `#!$` topic before private topics exist
+  'private-topic', // message on a `#!$` topic of no known form
   'topic-list', // 0x32 that is not an array of scalars or is over the limit
   'topic', // one bad topic in a list
   'handshake', // 0x14 that is no JSON object
   'rpc', // 0x12 over 2 MiB, or more than 256 of them without an answer
   'unknown-type',
   'unmatched-response', // 0x31 without a pending request
+  'certification-result', // 0x38 that is too long, cannot be read, or that nobody waits for
 ] as const;
 
 export type Refusal = (typeof REFUSALS)[number];

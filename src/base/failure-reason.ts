@@ -13,8 +13,10 @@ export const FAILURE_REASONS = [
   'node-without-subscriber', // a 2.x node answered 104: none of its subscribers answered
   'pending-max', // too many requests without an answer
   'malformed-body',
-  'private-topic',
+  'private-topic', // `#!$` name of no known form, or plain from another relay
   'draining',
+  'not-certified', // no receiver of a private topic is certified for this sender, or it may not send there
+  'challenge-refused', // a challenge from nobody who may challenge, in no known form, or one too many
 ] as const;
 
 export type FailureReason = (typeof FAILURE_REASONS)[number];

@@ -6,6 +6,7 @@
 import { CLOSE_REASONS, REFUSALS, TLS_FAILURES } from './close-reason.js';
 import { FAILURE_REASONS } from './failure-reason.js';
 import { P2P_CLOSE_REASONS, P2P_REFUSALS } from './p2p-close-reason.js';
+import { PRIVATE_RESULTS } from './private-result.js';
 
 /** Kinds of frames, by type byte; label `kind`. */
 export const FRAME_KINDS = [
@@ -31,6 +32,17 @@ export const DROP_REASONS = ['queue-full'] as const;
 /** Bandwidth limits; label `scope`. */
 export const FLOW_SCOPES = ['session', 'organisation', 'topic', 'node'] as const;
 
+/** What became of a challenge on a private topic; label `result`. */
+export const CHALLENGE_RESULTS = [
+  'passed',
+  'not-a-sender', // the session did not announce the push topic, or may not
+  'not-listed', // the peer has pulled no list with this topic
+  'no-subscriber', // nobody holds the topic
+  'shape', // no known form of a challenge
+  'rate', // too many from this source
+] as const;
+export type ChallengeResult = (typeof CHALLENGE_RESULTS)[number];
+
 /** Upper bounds of the request duration histogram in seconds. */
 export const DURATION_BUCKETS_SECONDS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
@@ -52,6 +64,8 @@ export const STAT_TABLE = {
   p2pInputRefused: P2P_REFUSALS,
   p2pDials: ['connected', 'failed'],
   bandwidthRefused: FLOW_SCOPES,
+  challenges: CHALLENGE_RESULTS,
+  privateResults: PRIVATE_RESULTS,
   bandwidthBalanceBytes: [],
   multicastDropped: DROP_REASONS,
   multicastCopies: [],

@@ -10,6 +10,7 @@ import { cipherProblems, curveProblems, DEFAULT_CIPHERS, DEFAULT_CURVES } from '
 import { flowControl, organisations } from './schema-bandwidth.js';
 import { limitKeys } from './schema-limits.js';
 import { certificateList, compatibility, networkSecurity, p2p } from './schema-p2p.js';
+import { privateTopic, privateTopics } from './schema-private.js';
 import { filePath, ip, judged, port } from './schema-values.js';
 
 /** A listener needs a certificate of its own; more than a handful means that something generated the file wrongly. */
@@ -91,6 +92,8 @@ export const configSchema = z.strictObject({
         .meta({ description: 'Group IDs told to SDKs that ask for them.' }),
     })
     .meta({ description: 'What SDKs learn about the chain; the relay itself has none.' }),
+  private_topics: privateTopics,
+  private_topic: privateTopic,
   flow_control: flowControl,
   organisation: organisations,
   admin: z

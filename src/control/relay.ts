@@ -14,8 +14,11 @@ import { createStatMemory, Stats } from '../base/stats.js';
 import { parseNodeAddress, type RelayConfig } from '../config/index.js';
 import { namesOf } from '../pki/peer.js';
 import type { BoundListener, BoundP2p, ShardToControl } from '../shard/messages.js';
+import type { PrivateSubscriber } from '../wire/mesh/relay-topics.js';
 import { PeerService } from './peers/peer-service.js';
 import { type Prepared, prepare } from './prepare.js';
+import { PrivateAccess } from './private/private-access.js';
+import { PrivateTopics } from './private/private-topics.js';
 import { answerRpc, type RpcSource } from './rpc.js';
 import { ShardPool } from './shard-pool.js';
 import { TopicDirectory } from './topic-directory.js';
@@ -26,6 +29,8 @@ const SHARDS = 1;
 const SHARD_SILENT_MS = 10_000;
 /** Resolution of what is due about peers. */
 const PEER_TICK_MS = 20;
+/** The same about private topics, where everything that is urgent happens at once. */
+const PRIVATE_TICK_MS = 100;
 /** The shard that holds the links to peers. */
 const PEER_SHARD = 0;
 
@@ -61,9 +66,11 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
   });
   let lost: string | undefined;
   const stats = createStatMemory();
-  const peers = createPeerService(config, prepared, logger, new Stats(stats), (message) =>
-    pool.post(PEER_SHARD, message),
+  const post = (message: Parameters<ShardPool['post']>[1]) => pool.post(PEER_SHARD, message);
+  const privates = createPrivateTopics(config, prepared, logger, new Stats(stats), post, (subscribers) =>
+    peers?.privateTopicsChanged(subscribers),
   );
+  const peers = createPeerService(config, prepared, privates, logger, new Stats(stats), post);
 
   const rpcSource: RpcSource = {
     chainId: config.chain.id,
@@ -94,6 +101,11 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
       case 'alive':
         // Of the pool.
         return;
+      case 'private-topics':
+      case 'certification-result':
+      case 'challenge-failed':
+        privates.onMessage(message);
+        return;
       default:
         peers?.onMessage(message);
     }
@@ -109,7 +121,11 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     },
   });
   await pool.start(() => systemClock.nowMs());
-  const peerTimer = peers && setInterval(() => peers.tick(), PEER_TICK_MS);
+  const timers = [setInterval(() => privates.tick(), PRIVATE_TICK_MS)];
+  if (peers) timers.push(setInterval(() => peers.tick(), PEER_TICK_MS));
+  const stopTimers = () => {
+    for (const timer of timers) clearInterval(timer);
+  };
 
   const certificates = [
     ...prepared.listeners.map((identity, index) => ({ role: `rpc.listener[${index}]`, identity })),
@@ -134,7 +150,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
   });
   const admin = createAdminServer({ ...config.admin, metrics, health, peers: nodeStatus }, logger);
   const address = await admin.start().catch(async (error: unknown) => {
-    clearInterval(peerTimer);
+    stopTimers();
     await pool.stop(0);
     throw error;
   });
@@ -148,7 +164,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
       draining = true;
       peers?.drain();
       await pool.stop(config.limits.drain_timeout_ms);
-      clearInterval(peerTimer);
+      stopTimers();
       await admin.stop();
     },
   };
@@ -157,6 +173,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
 function createPeerService(
   config: RelayConfig,
   prepared: Prepared,
+  privates: PrivateTopics,
   logger: Logger,
   stats: Stats,
   post: (message: Parameters<ShardPool['post']>[1]) => void,
@@ -178,7 +195,30 @@ function createPeerService(
     clock: systemClock,
     random: Math.random,
     stats,
+    privates,
     post,
+  });
+}
+
+function createPrivateTopics(
+  config: RelayConfig,
+  prepared: Prepared,
+  logger: Logger,
+  stats: Stats,
+  post: (message: Parameters<ShardPool['post']>[1]) => void,
+  announce: (subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]>) => void,
+): PrivateTopics {
+  const access = new PrivateAccess(config.private_topic);
+  return new PrivateTopics({
+    ownNodeId: identityOfNode(prepared).nodeId,
+    certifyLocal: config.private_topics.certify_local,
+    ttlMs: config.private_topics.certification_ttl_ms,
+    maySend: (name, session) => access.maySend(name, session),
+    logger,
+    clock: systemClock,
+    stats,
+    post,
+    announce,
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import type { FailureReason } from '../base/failure-reason.js';
 import type { RequestList } from './pending-requests.js';
+import type { Topic } from './topic-table.js';
 
 export interface Endpoint {
   /** True for a link to another relay or node: it stands for its subscribers, and is never given what came from a peer. */
@@ -21,9 +22,10 @@ export interface Endpoint {
   /**
    * Queues a frame (0x30 or 0x35) that the endpoint may refuse.
    * @param ticket the number under which a peer's response will come back; sessions answer under the sequence of the frame
+   * @param topic what it was routed by, which decides the form that another relay gets it in
    * @returns false when the queue is full or the connection is closing; the frame was not taken.
    */
-  deliver(frame: Buffer, ticket: number): boolean;
+  deliver(frame: Buffer, ticket: number, topic: Topic, sender: Endpoint): boolean;
   /**
    * Queues an answer; an answer is never refused (its request bounds it).
    * @param ticket what `Router.unicast` was given with the request

@@ -28,6 +28,8 @@ export class PendingRequest {
   frame: Buffer = EMPTY;
   requester: Endpoint | undefined = undefined;
   topic: Topic | undefined = undefined;
+  /** The sessions, by id, that alone may receive it. */
+  only: ReadonlySet<number> | undefined = undefined;
   target: Endpoint | undefined = undefined;
   startedMs = 0;
   pushedMs = 0;
@@ -259,6 +261,7 @@ export class PendingRequests {
     request.frame = EMPTY;
     request.requester = undefined;
     request.topic = undefined;
+    request.only = undefined;
     request.counted = 0;
     request.gone = false;
     request.replyTicket = 0;

@@ -12,7 +12,7 @@ import type { Endpoint } from './endpoint.js';
 import type { Filter } from './fair-round.js';
 import { Counted, type PendingRequest, PendingRequests, type RequestList } from './pending-requests.js';
 import type { SeenCache, SeenMessage } from './seen-cache.js';
-import type { Topic, TopicTable } from './topic-table.js';
+import { DetachedTopic, type Topic, type TopicTable } from './topic-table.js';
 
 export interface RouterLimits {
   readonly requestTimeoutMs: number;
@@ -117,6 +117,33 @@ export class Router implements Filter {
    * @param ticket handed back with the answer; what a peer calls its request
    */
   unicast(requester: Endpoint, frame: Buffer, topicId: number, nowMs: number, ticket = 0): void {
+    const topic = topicId < 0 ? undefined : this.#topics.topic(topicId);
+    this.#route(requester, frame, topic, undefined, nowMs, ticket);
+  }
+
+  /**
+   * Routes a 0x30 to receivers that stand in no table, or to some of a topic.
+   * @param only sessions, by id, that alone may receive it; undefined for every receiver of the topic
+   */
+  unicastTo(
+    requester: Endpoint,
+    frame: Buffer,
+    topic: Topic,
+    only: ReadonlySet<number> | undefined,
+    nowMs: number,
+    ticket = 0,
+  ): void {
+    this.#route(requester, frame, topic, only, nowMs, ticket);
+  }
+
+  #route(
+    requester: Endpoint,
+    frame: Buffer,
+    topic: Topic | undefined,
+    only: ReadonlySet<number> | undefined,
+    nowMs: number,
+    ticket: number,
+  ): void {
     if (this.#draining) {
       this.refuse(requester, frame, 100, 'draining', ticket);
       return;
@@ -125,9 +152,10 @@ export class Router implements Filter {
       this.refuse(requester, frame, 100, 'pending-max', ticket);
       return;
     }
-    const topic = topicId < 0 ? undefined : this.#topics.topic(topicId);
     const heldBytes = frame.length + PENDING_OVERHEAD_BYTES;
-    this.#pushNext(this.#pending.hold(requester, frame, topic, heldBytes, ticket, nowMs), nowMs);
+    const request = this.#pending.hold(requester, frame, topic, heldBytes, ticket, nowMs);
+    request.only = only;
+    this.#pushNext(request, nowMs);
   }
 
   /**
@@ -138,7 +166,7 @@ export class Router implements Filter {
    */
   multicast(sender: Endpoint, frame: Buffer, topicId: number, nowMs: number, onDropped: () => void): number {
     const topic = topicId < 0 ? undefined : this.#topics.topic(topicId);
-    if (topic) return this.#copy(sender, frame, topic, nowMs, onDropped);
+    if (topic) return this.#copy(sender, frame, topic, undefined, nowMs, onDropped);
     const waits = !sender.isPeer && this.#waitingMulticasts.length < MULTICASTS_WAITING_MAX && this.#observer.missed();
     if (waits) {
       const heldBytes = frame.length + PENDING_OVERHEAD_BYTES;
@@ -146,6 +174,18 @@ export class Router implements Filter {
       this.#waitingMulticasts.push({ sender, frame, heldBytes, onDropped });
     }
     return 0;
+  }
+
+  /** As `unicastTo`, for a 0x35; it never waits for anybody. */
+  multicastTo(
+    sender: Endpoint,
+    frame: Buffer,
+    topic: Topic,
+    only: ReadonlySet<number> | undefined,
+    nowMs: number,
+    onDropped: () => void,
+  ): number {
+    return this.#copy(sender, frame, topic, only, nowMs, onDropped);
   }
 
   /** A session's 0x31. Returns false when no push to it waits for this sequence. */
@@ -231,6 +271,7 @@ export class Router implements Filter {
       request !== undefined &&
       endpoint !== request.requester &&
       endpoint.routerPassedOver !== this.#search &&
+      (request.only === undefined || request.only.has(endpoint.id)) &&
       !(endpoint.isPeer && (this.#peersRefused || request.requester?.isPeer)) &&
       (this.#allowStalled || !endpoint.stalled(this.#choosingMs)) &&
       !request.tried.includes(endpoint)
@@ -247,7 +288,7 @@ export class Router implements Filter {
         if (!this.#waits(request)) this.#fail(request, reasonOf(request.counted, request.gone), nowMs);
         return;
       }
-      const counted = this.#push(request, target, nowMs);
+      const counted = this.#push(request, target, request.topic as Topic, nowMs);
       if (counted === 0) return;
       target.routerPassedOver = this.#search;
       request.counted |= counted;
@@ -271,7 +312,7 @@ export class Router implements Filter {
   }
 
   /** Returns 0 when the push is under way, else what its failure counts as. */
-  #push(request: PendingRequest, target: Endpoint, nowMs: number): number {
+  #push(request: PendingRequest, target: Endpoint, topic: Topic, nowMs: number): number {
     const { frame, requester } = request;
     let ticket = 0;
     if (target.isPeer) {
@@ -280,9 +321,9 @@ export class Router implements Filter {
         return Counted.limited;
       }
       ticket = this.#pending.nextTicket();
-      if (!target.deliver(frame, ticket)) return Counted.unavailable;
+      if (!target.deliver(frame, ticket, topic, requester ?? target)) return Counted.unavailable;
       if (requester) this.#observer.forwarded(requester, frame.length, nowMs);
-    } else if (this.#pending.find(target, frame) || !target.deliver(frame, 0)) {
+    } else if (this.#pending.find(target, frame) || !target.deliver(frame, 0, topic, requester ?? target)) {
       // A second request under a sequence that this session still has to answer could not be told from the first.
       return Counted.unreachable;
     }
@@ -296,6 +337,8 @@ export class Router implements Filter {
   /** Asks peers for their lists once, when nobody at all was found for a session's request. */
   #waits(request: PendingRequest): boolean {
     if (request.pulled || request.counted !== 0 || request.requester?.isPeer) return false;
+    // Pulls bring routes of names; who may receive a private message is not decided by a name.
+    if (request.only || request.topic instanceof DetachedTopic) return false;
     request.pulled = true;
     if (!this.#observer.missed()) return false;
     this.#pending.wait(request);
@@ -326,7 +369,7 @@ export class Router implements Filter {
         continue;
       }
       this.#unhold(waiting);
-      if (topic) this.#copy(waiting.sender, waiting.frame, topic, nowMs, waiting.onDropped);
+      if (topic) this.#copy(waiting.sender, waiting.frame, topic, undefined, nowMs, waiting.onDropped);
     }
   }
 
@@ -335,30 +378,44 @@ export class Router implements Filter {
     waiting.heldBytes = 0;
   }
 
-  #copy(sender: Endpoint, frame: Buffer, topic: Topic, nowMs: number, onDropped: () => void): number {
-    const seen = this.#seen.note(frame, sender.id, !sender.isPeer, this.#topics.changes, nowMs);
+  #copy(
+    sender: Endpoint,
+    frame: Buffer,
+    topic: Topic,
+    only: ReadonlySet<number> | undefined,
+    nowMs: number,
+    onDropped: () => void,
+  ): number {
+    const isPrivate = only !== undefined || topic instanceof DetachedTopic;
+    const first = isPrivate ? new Set<number>() : undefined;
+    const { changes } = this.#topics;
+    const seen = this.#seen.note(frame, sender.id, !sender.isPeer, changes, nowMs, first);
     // Copies that came from peers have gone to sessions only: peers get the first one that a session sends.
     const toPeers = !sender.isPeer && !seen?.forwarded;
     // Nobody subscribed anywhere since the last copy: the usual case, decided without looking at the subscribers.
-    if (seen && !toPeers && seen.changes === this.#topics.changes) {
+    if (seen && !toPeers && !isPrivate && seen.changes === changes) {
       addSender(seen, sender);
       return -1;
     }
+    const receivers = seen ? seen.receivers : first;
     const ticket = this.#pending.nextTicket();
     let copies = 0;
     topic.subscribers.forEach((endpoint, since) => {
       if (endpoint === sender || (endpoint.isPeer && sender.isPeer)) return;
-      if (seen?.senders.includes(endpoint.id)) return;
-      if (seen && since <= seen.changes && !(endpoint.isPeer && toPeers)) return;
-      if (!endpoint.deliver(frame, ticket)) onDropped();
-      else {
-        copies++;
-        if (endpoint.isPeer) this.#observer.forwarded(sender, frame.length, nowMs);
+      if ((only && !only.has(endpoint.id)) || seen?.senders.includes(endpoint.id)) return;
+      const had = receivers ? receivers.has(endpoint.id) : seen !== undefined && since <= seen.changes;
+      if (had && !(endpoint.isPeer && toPeers)) return;
+      if (!endpoint.deliver(frame, ticket, topic, sender)) {
+        onDropped();
+        return;
       }
+      copies++;
+      receivers?.add(endpoint.id);
+      if (endpoint.isPeer) this.#observer.forwarded(sender, frame.length, nowMs);
     });
     if (!seen) return copies;
     if (toPeers) seen.forwarded = true;
-    seen.changes = this.#topics.changes;
+    seen.changes = changes;
     addSender(seen, sender);
     return copies === 0 ? -1 : copies;
   }

@@ -15,6 +15,8 @@ export interface SeenMessage {
   changes: number;
   /** A copy went to the peers. */
   forwarded: boolean;
+  /** Of a message on a private topic: whom it was handed to, since each sender of it may have receivers of its own. */
+  receivers: Set<number> | undefined;
   readonly untilMs: number;
 }
 
@@ -35,15 +37,23 @@ export class SeenCache {
   /**
    * Looks the multicast `frame` up, and remembers it when it is the first copy.
    * @param forwarded this copy goes to the peers, too
+   * @param receivers filled with whom the first copy is handed to, for a private topic
    * @returns what is known of earlier copies, or undefined for the first one
    */
-  note(frame: Buffer, sender: number, forwarded: boolean, changes: number, nowMs: number): SeenMessage | undefined {
+  note(
+    frame: Buffer,
+    sender: number,
+    forwarded: boolean,
+    changes: number,
+    nowMs: number,
+    receivers?: Set<number>,
+  ): SeenMessage | undefined {
     const key = hash('sha256', frame.subarray(SEQ_OFFSET), 'base64');
     const seen = this.#seen.get(key);
     if (seen && seen.untilMs > nowMs) return seen;
     if (seen) this.#seen.delete(key);
     else if (this.#seen.size >= this.#entriesMax) this.#forgetOldest();
-    this.#seen.set(key, { senders: [sender], forwarded, changes, untilMs: nowMs + this.#ttlMs });
+    this.#seen.set(key, { senders: [sender], forwarded, receivers, changes, untilMs: nowMs + this.#ttlMs });
     return undefined;
   }
 

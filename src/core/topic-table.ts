@@ -20,6 +20,39 @@ export class Topic {
     this.name = name;
     this.bytes = bytes;
   }
+
+  /** Subscribers but `sender`: what a multicast of it is copied to. */
+  countOthers(sender: Endpoint): { sessions: number; peers: number } {
+    let sessions = 0;
+    let peers = 0;
+    this.subscribers.forEach((endpoint) => {
+      if (endpoint === sender) return;
+      if (endpoint.isPeer) peers++;
+      else sessions++;
+    });
+    return { sessions, peers };
+  }
+}
+
+/** How a message on a private topic, or a challenge, is sent to another relay: not as a plain channel frame. */
+export interface RelayForm {
+  /** `RelayPacketType` */
+  readonly packetType: number;
+  /** What stands in front of the channel frame for this link; undefined when it must not go there. */
+  prefix(link: number, frame: Buffer, sender: Endpoint): Buffer | undefined;
+}
+
+/**
+ * A topic that stands in no table: the receivers of one sender on a private topic, or the holders of a challenge topic. Whoever
+ * subscribes to the name is not one of them by that.
+ */
+export class DetachedTopic extends Topic {
+  readonly form: RelayForm;
+
+  constructor(name: string, form: RelayForm) {
+    super(-1, name, Buffer.from(name, 'utf8'));
+    this.form = form;
+  }
 }
 
 /** What a session's new list changed, for the directory of the control thread. */
@@ -73,19 +106,6 @@ export class TopicTable {
     return this.#byId[this.#interner.lookup(bytes)];
   }
 
-  /** Subscribers of the topic with this id but `sender`: what a multicast of it is copied to. */
-  countOthers(topicId: number, sender: Endpoint): { sessions: number; peers: number } {
-    let sessions = 0;
-    let peers = 0;
-    const topic = topicId < 0 ? undefined : this.#byId[topicId];
-    topic?.subscribers.forEach((endpoint) => {
-      if (endpoint === sender) return;
-      if (endpoint.isPeer) peers++;
-      else sessions++;
-    });
-    return { sessions, peers };
-  }
-
   /** Replaces what a peer has subscribers for; `weights` counts them by topic. Returns true when ids may have changed. */
   replaceRoutes(peer: Endpoint, weights: ReadonlyMap<string, number>): boolean {
     const change = this.#replace(peer, weights.keys(), (name) => weights.get(name) ?? 1);
@@ -94,6 +114,7 @@ export class TopicTable {
 
   /** The topic that bears the name of `topic` now: another object once its last subscriber left and somebody came. */
   current(topic: Topic): Topic | undefined {
+    if (topic instanceof DetachedTopic) return topic;
     return topic.subscribers.size > 0 ? topic : this.#byName.get(topic.name);
   }
 

@@ -3,16 +3,17 @@
  * transport/frame-reader.ts -> this file -> core/router.ts -> transport/frame-writer.ts.
  */
 import { TopicFault } from '../addon/types.js';
-import { CHANNEL_HEADER_BYTES, JSON_BODY_BYTES_MAX, SEQ_BYTES, TLS_RECORD_BYTES_MAX } from '../base/limits.js';
-import { DROP_REASONS, FLOW_SCOPES } from '../base/stats.js';
+import { CHANNEL_HEADER_BYTES, JSON_BODY_BYTES_MAX, SEQ_BYTES } from '../base/limits.js';
+import { DROP_REASONS } from '../base/stats.js';
 import { eventFilterRefusal } from '../wire/channel/event-filter.js';
-import { encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
+import { encodeFrame, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { chooseProtocol, formatHandshakeReply, parseHandshake } from '../wire/channel/handshake.js';
 import { heartbeatReply } from '../wire/channel/heartbeat.js';
 import { formatRpcError } from '../wire/channel/json-rpc.js';
 import { MessageType } from '../wire/channel/message-type.js';
 import { hasPrivateTopic } from '../wire/channel/topic.js';
 import { parseTopicList } from '../wire/channel/topic-list.js';
+import { mayPass } from './bandwidth.js';
 import type { ShardContext } from './context.js';
 import { owned } from './owned.js';
 import type { Session } from './session.js';
@@ -23,13 +24,13 @@ export const ANNOUNCED_NODE_VERSION = '2.11.0';
 /** Capabilities of our own client, granted in the answer to its 0x14. */
 const CAPABILITIES = ['reason', 'joined'] as const;
 
-const TYPE_LOW_BYTE = 5;
 const RPC_CALLS_MAX = 256;
 const QUEUE_FULL = DROP_REASONS.indexOf('queue-full');
 
 const seqOf = (frame: Buffer): Buffer => frame.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES);
-/** Topic of a well-formed 0x30 or 0x35. */
-const topicOf = (frame: Buffer): string =>
+/** Topic of a well-formed 0x30 or 0x35 that nobody may have. */
+const nameOf = (context: ShardContext, topicId: number, frame: Buffer): string =>
+  (topicId < 0 ? undefined : context.topics.topic(topicId)?.name) ??
   frame.toString('utf8', CHANNEL_HEADER_BYTES + 1, CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
 const bodyOf = (frame: Buffer): Buffer => frame.subarray(CHANNEL_HEADER_BYTES);
 
@@ -47,7 +48,7 @@ export function handleFrame(
       if (accepts(context, session, frame, topic)) unicast(context, session, frame, topic);
       return false;
     case MessageType.response:
-      if (!context.router.response(session, frame, context.clock.nowMs())) session.refuse('unmatched-response');
+      if (!context.router.response(session, frame, context.clock.nowMs())) unmatched(context, session, frame);
       return false;
     case MessageType.multicast:
       if (accepts(context, session, frame, topic)) multicast(context, session, frame, topic);
@@ -68,8 +69,10 @@ export function handleFrame(
       session.send(encodeFrame(type, seqOf(frame), 0, eventFilterRefusal()));
       return false;
     case MessageType.requestCertification:
+      unmatched(context, session, frame);
+      return false;
     case MessageType.certificationResult:
-      // Never answered (R4). Nothing was asked, so there is nothing to match either.
+      context.privates.result(session, frame);
       return false;
     default:
       session.refuse('unknown-type');
@@ -77,63 +80,47 @@ export function handleFrame(
   }
 }
 
-/** Checks the body of 0x30 and 0x35; answers 100 when it cannot be routed by rule (decisions §5). */
+/**
+ * True for a 0x30 or 0x35 that is routed by its topic. Private topics have routes of their own; what cannot be routed by rule is
+ * answered with 100 (decisions §5).
+ */
 function accepts(context: ShardContext, session: Session, frame: Buffer, topic: number): boolean {
-  if (topic >= TopicFault.unknown && !hasPrivateTopic(frame)) return true;
-  const reserved = topic === TopicFault.reserved || topic >= TopicFault.unknown;
-  const isPrivate = reserved && hasPrivateTopic(frame);
-  context.router.refuse(session, frame, 100, isPrivate ? 'private-topic' : 'malformed-body');
-  if (isPrivate) session.refuse('private-topic');
-  else session.malformed();
+  if (topic >= TopicFault.unknown) {
+    if (!hasPrivateTopic(frame)) return true;
+    context.privates.fromSession(session, frame);
+    return false;
+  }
+  context.router.refuse(session, frame, 100, 'malformed-body');
+  session.malformed();
   return false;
+}
+
+/** The acknowledgement of a 0x37, or an answer that nobody waits for. */
+function unmatched(context: ShardContext, session: Session, frame: Buffer): void {
+  if (!context.privates.acknowledges(session, frame)) session.refuse('unmatched-response');
 }
 
 function unicast(context: ShardContext, session: Session, frame: Buffer, topic: number): void {
   const nowMs = context.clock.nowMs();
-  if (context.flow.enabled && !mayPass(context, session, frame, topic, 1, false, nowMs)) return;
+  if (context.flow.enabled && !mayPass(context, session, frame, nameOf(context, topic, frame), 1, false, nowMs)) return;
   context.router.unicast(session, owned(frame), topic, nowMs);
-}
-
-/** Asks the bandwidth limits of the sender's own scopes; answers 103 when one refuses. */
-function mayPass(
-  context: ShardContext,
-  session: Session,
-  frame: Buffer,
-  topicId: number,
-  copies: number,
-  needsPeer: boolean,
-  nowMs: number,
-): boolean {
-  const topic = topicId < 0 ? undefined : context.topics.topic(topicId);
-  const topicFlow = context.flow.topic(topic?.name ?? topicOf(frame), nowMs);
-  const scope = context.flow.offer(session.flow, topicFlow, frame.length, copies, needsPeer, nowMs);
-  if (scope === undefined) return true;
-  context.stats.add('bandwidthRefused', FLOW_SCOPES.indexOf(scope));
-  context.router.refuse(session, frame, 103, 'bandwidth-limit');
-  return false;
 }
 
 function multicast(context: ShardContext, session: Session, frame: Buffer, topic: number): void {
   const { stats } = context;
   if (context.flow.enabled) {
-    const { sessions, peers } = context.topics.countOthers(topic, session);
-    if (!mayPass(context, session, frame, topic, sessions + peers, peers > 0, context.clock.nowMs())) return;
+    const known = topic < 0 ? undefined : context.topics.topic(topic);
+    const { sessions, peers } = known?.countOthers(session) ?? { sessions: 0, peers: 0 };
+    const nowMs = context.clock.nowMs();
+    const name = nameOf(context, topic, frame);
+    if (!mayPass(context, session, frame, name, sessions + peers, peers > 0, nowMs)) return;
   }
-  acknowledge(session, frame);
+  session.acknowledge(frame);
   const copies = context.router.multicast(session, owned(frame), topic, context.clock.nowMs(), () =>
     stats.add('multicastDropped', QUEUE_FULL),
   );
   if (copies < 0) stats.add('multicastDuplicates');
   else stats.add('multicastCopies', 0, copies);
-}
-
-/** 0x31 with result 0 and the request's body: it says that the message was accepted, not that anybody got it. */
-function acknowledge(session: Session, frame: Buffer): void {
-  // The first record's worth is copied, the rest of a large frame is not.
-  const head = Buffer.from(frame.subarray(0, TLS_RECORD_BYTES_MAX));
-  head[TYPE_LOW_BYTE] = MessageType.response;
-  head.writeInt32BE(0, RESULT_OFFSET);
-  session.send(head, frame.subarray(head.length));
 }
 
 function subscribe(context: ShardContext, session: Session, frame: Buffer): boolean {
@@ -155,6 +142,7 @@ function subscribe(context: ShardContext, session: Session, frame: Buffer): bool
   if (change.added.length === 0 && change.removed.length === 0) return false;
   context.stats.set('subscriptions', context.topics.subscriptions);
   context.subscriptionsChanged(change);
+  context.privates.subscribed(session, list.topics);
   context.logger.log(
     'debug',
     { component: 'channel', session: session.label, topics: list.topics.length },

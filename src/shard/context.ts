@@ -10,6 +10,7 @@ import type { SubscriptionChange, TopicTable } from '../core/topic-table.js';
 import type { FrameWriter } from '../transport/frame-writer.js';
 import type { Connection } from './connection.js';
 import type { ShardLimits } from './messages.js';
+import type { PrivateRoutes } from './private-routes.js';
 import type { Session } from './session.js';
 
 export interface ShardContext {
@@ -19,6 +20,7 @@ export interface ShardContext {
   readonly topics: TopicTable;
   readonly budget: InboundBudget;
   readonly flow: FlowControl;
+  readonly privates: PrivateRoutes;
   readonly limits: ShardLimits;
   readonly stats: Stats;
   readonly logger: Logger;

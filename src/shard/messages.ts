@@ -92,7 +92,32 @@ export type ControlToShard =
   /** So many `peer-frame` of the link are done with. */
   | { readonly type: 'peer-handled'; readonly link: number; readonly frames: number }
   /** The answer to `topics-missed`: the lists of peers are as fresh as they will get. */
-  | { readonly type: 'topics-pulled' };
+  | { readonly type: 'topics-pulled' }
+  /** The session may send on a private topic, to the receivers of this route; undefined: it may not any more. */
+  | {
+      readonly type: 'private-sender';
+      readonly session: number;
+      readonly topic: string;
+      readonly route: string | undefined;
+    }
+  /**
+   * A receiver of a route: a session, or a link with the handles of the sessions behind it that may receive, none of them for a
+   * 2.x node.
+   */
+  | {
+      readonly type: 'private-target';
+      readonly route: string;
+      readonly topic: string;
+      readonly endpoint: number;
+      readonly handles: readonly string[];
+    }
+  | { readonly type: 'private-untarget'; readonly route: string; readonly topic: string; readonly endpoint: number }
+  /** Who takes challenges on a challenge topic, sessions and links; none when it is nobody. */
+  | { readonly type: 'challenge-route'; readonly topic: string; readonly endpoints: readonly number[] }
+  /** The challenge topics in the list that a peer has pulled: it may challenge on them. */
+  | { readonly type: 'challenge-listed'; readonly link: number; readonly topics: readonly string[] }
+  /** Push a 0x37 to the session. */
+  | { readonly type: 'certify'; readonly session: number; readonly body: Uint8Array };
 
 export type ShardToControl =
   | {
@@ -120,7 +145,23 @@ export type ShardToControl =
     }
   | { readonly type: 'peer-reports'; readonly reports: readonly PeerReport[] }
   /** A request found nobody; ask 2.x nodes for their lists. */
-  | { readonly type: 'topics-missed' };
+  | { readonly type: 'topics-missed' }
+  /** All private names that a session subscribes to now; none when it left. */
+  | { readonly type: 'private-topics'; readonly session: PrivateSession; readonly topics: readonly string[] }
+  /** The body of a 0x38. */
+  | { readonly type: 'certification-result'; readonly session: number; readonly body: Uint8Array }
+  /** A challenge of the session was not answered by a signature. */
+  | { readonly type: 'challenge-failed'; readonly session: number; readonly topic: string };
+
+/** What certification needs to know of a session. */
+export interface PrivateSession {
+  readonly id: number;
+  /** 16 lower-case hex digits, for its life. */
+  readonly handle: string;
+  readonly certificateDigest: string;
+  readonly organisation: string;
+  readonly subject: string;
+}
 
 /** How a shard ended; `failed` when it could not start. */
 export interface ShardOutcome {

@@ -14,12 +14,13 @@ import type { Endpoint } from '../core/endpoint.js';
 import type { FlowSource } from '../core/flow-control.js';
 import { requesterList, targetList } from '../core/pending-requests.js';
 import { PeerAnswer } from '../core/router.js';
+import { DetachedTopic, type RelayForm, type Topic } from '../core/topic-table.js';
 import { createRows } from '../transport/frame-reader.js';
 import { P2PScanner } from '../transport/p2p-scanner.js';
 import { encodeEmptyFrame, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { MessageType } from '../wire/channel/message-type.js';
 import { hasPrivateTopic } from '../wire/channel/topic.js';
-import { RELAY_RESPONSE } from '../wire/mesh/relay-module.js';
+import { RELAY_MODULE, RELAY_RESPONSE, RelayPacketType } from '../wire/mesh/relay-module.js';
 import { decodeP2PFrame, encodeP2PHeader, P2P_HEADER_BYTES, type P2PFrame } from '../wire/p2p/frame.js';
 import { AmopPacketType, type P2PFormat, P2PModule, protocolIdOf, protocolParts } from '../wire/p2p/protocol-id.js';
 import { declaredSize, decompress } from '../wire/p2p/snappy.js';
@@ -34,6 +35,9 @@ const TYPE_LOW_BYTE = 5;
 const CONTROL_FRAMES_MAX = 64;
 /** The same in bytes: two of the longest topic lists. */
 const CONTROL_BYTES_MAX = 40 * 1024 * 1024;
+
+/** Frames of the relays' own module that are routed here and not by the control thread. */
+const CARRIES_MESSAGE: ReadonlySet<number> = new Set([RelayPacketType.privateMessage, RelayPacketType.challenge]);
 
 export interface PeerIdentity {
   readonly remote: string;
@@ -105,11 +109,12 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
 
   // ---- what the router asks (Endpoint)
 
-  deliver(frame: Buffer, ticket: number): boolean {
+  deliver(frame: Buffer, ticket: number, topic: Topic, sender: Endpoint): boolean {
     if (this.closed || !this.hasRoom(frame.length)) return false;
     const unicast = frame[TYPE_LOW_BYTE] === MessageType.unicast;
     // A request can go to somebody quicker, a multicast copy cannot: half a queue makes a slow peer for unicast.
     if (unicast && this.writer.queuedBytes > this.context.limits.peerQueueBytesMax / 2) return false;
+    if (topic instanceof DetachedTopic && !this.legacy) return this.#sendInForm(topic.form, ticket, frame, sender);
     this.#sendAmop(P2PModule.amop, unicast ? AmopPacketType.unicast : AmopPacketType.multicast, ticket, frame);
     return true;
   }
@@ -122,6 +127,16 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     const seq = request.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES);
     const packetType = this.legacy ? AmopPacketType.unicast : RELAY_RESPONSE;
     this.#sendAmop(-P2PModule.amop, packetType, ticket, encodeEmptyFrame(MessageType.response, seq, code));
+  }
+
+  /** Is this a whole 0x30 or 0x35 whose topic may be sent to? For a channel frame inside a frame of ours. */
+  isRoutable(frame: Buffer): boolean {
+    const rows = this.#rows;
+    this.context.scanner.scan(frame, 0, rows);
+    if (rows[SCAN_COUNT] !== 1 || rows[SCAN_HEAD + ROW_LENGTH] !== frame.length) return false;
+    const type = rows[SCAN_HEAD + ROW_TYPE];
+    const known = type === MessageType.unicast || type === MessageType.multicast;
+    return known && rows[SCAN_HEAD + ROW_TOPIC] >= TopicFault.unknown;
   }
 
   // ---- what the control thread asks
@@ -171,6 +186,11 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
       this.#amop(payload, frame, response);
       return false;
     }
+    if (module === RELAY_MODULE && !response && CARRIES_MESSAGE.has(frame.packetType)) {
+      this.messagesReceived++;
+      this.context.privates.fromRelay(this, frame.packetType, payload, frame.seq);
+      return false;
+    }
     this.#controlFrames++;
     this.#controlBytes += payload.length;
     this.#holdIfFlooded();
@@ -213,9 +233,10 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
   }
 
   #unicast(payload: Buffer, topic: number, ticket: number, nowMs: number): void {
-    const { router } = this.context;
-    if (topic >= TopicFault.unknown && !hasPrivateTopic(payload)) {
-      router.unicast(this, owned(payload), topic, nowMs, ticket);
+    const { router, privates } = this.context;
+    if (topic >= TopicFault.unknown) {
+      if (hasPrivateTopic(payload)) privates.fromNode(this, payload, ticket);
+      else router.unicast(this, owned(payload), topic, nowMs, ticket);
       return;
     }
     this.refuse('malformed-body');
@@ -223,9 +244,13 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
   }
 
   #multicast(payload: Buffer, topic: number, nowMs: number): void {
-    const { router, stats } = this.context;
-    if (topic < TopicFault.unknown || hasPrivateTopic(payload)) {
+    const { router, stats, privates } = this.context;
+    if (topic < TopicFault.unknown) {
       this.refuse('malformed-body');
+      return;
+    }
+    if (hasPrivateTopic(payload)) {
+      privates.fromNode(this, payload, 0);
       return;
     }
     const copies = router.multicast(this, owned(payload), topic, nowMs, () => stats.add('multicastDropped'));
@@ -257,6 +282,17 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     if (this.closed) return;
     this.messagesSent++;
     this.#send(protocolId, packetType, seq, frame);
+  }
+
+  #sendInForm(form: RelayForm, ticket: number, frame: Buffer, sender: Endpoint): boolean {
+    const prefix = form.prefix(this.id, frame, sender);
+    const bytes = (prefix?.length ?? 0) + frame.length;
+    if (!prefix || this.#headerBytes + bytes > P2P_FRAME_BYTES_MAX) return false;
+    this.messagesSent++;
+    this.bytesSent += this.#headerBytes + bytes;
+    const header = { version: 0, protocolId: RELAY_MODULE, packetType: form.packetType, seq: ticket };
+    this.queue(Buffer.concat([encodeP2PHeader(this.#format, header, bytes), prefix]), frame);
+    return true;
   }
 
   #send(protocolId: number, packetType: number, seq: number, payload: Buffer): void {

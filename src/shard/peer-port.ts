@@ -74,6 +74,10 @@ export class PeerPort implements PeerEvents {
     for (const socket of this.#dials) socket.destroy();
   }
 
+  link(id: number): PeerLink | undefined {
+    return this.#links.get(id);
+  }
+
   get handshakes(): number {
     return this.#gate.size + this.#dials.size;
   }
@@ -181,9 +185,10 @@ export class PeerPort implements PeerEvents {
 
   peerEnded(link: PeerLink, reason: P2PCloseReason): void {
     const { context, post } = this.#options;
-    this.#links.delete(link.id);
     if (this.#active.get(link.identity.nodeId) === link) this.#active.delete(link.identity.nodeId);
     context.topics.remove(link);
+    context.privates.linkEnded(link);
+    this.#links.delete(link.id);
     this.#handOver(link);
     context.router.sessionGone(link, context.clock.nowMs());
     context.stats.add('p2pConnectionsClosed', P2P_CLOSE_REASONS.indexOf(reason));

@@ -5,16 +5,23 @@
 import type { TLSSocket } from 'node:tls';
 import { CLOSE_REASONS, type CloseReason, REFUSALS, type Refusal } from '../base/close-reason.js';
 import type { FailureReason } from '../base/failure-reason.js';
-import { CHANNEL_FRAME_BYTES_MAX, CHANNEL_HEADER_BYTES, MALFORMED_PER_MINUTE_MAX, SEQ_BYTES } from '../base/limits.js';
+import {
+  CHANNEL_FRAME_BYTES_MAX,
+  CHANNEL_HEADER_BYTES,
+  MALFORMED_PER_MINUTE_MAX,
+  SEQ_BYTES,
+  TLS_RECORD_BYTES_MAX,
+} from '../base/limits.js';
 import type { Endpoint } from '../core/endpoint.js';
 import type { FlowSource } from '../core/flow-control.js';
 import { requesterList, targetList } from '../core/pending-requests.js';
-import { encodeEmptyFrame, encodeFrame, SEQ_OFFSET } from '../wire/channel/frame.js';
+import { encodeEmptyFrame, encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { frameKindIndex, MessageType } from '../wire/channel/message-type.js';
 import { encodeReasonBody } from '../wire/channel/reason-body.js';
 import { handleFrame } from './channel-protocol.js';
 import { Connection } from './connection.js';
 import type { ShardContext } from './context.js';
+import { newHandle } from './private-routes.js';
 
 const TYPE_LOW_BYTE = 5;
 const MINUTE_MS = 60_000;
@@ -37,6 +44,8 @@ export interface SessionIdentity {
 export class Session extends Connection<CloseReason> implements Endpoint {
   readonly isPeer = false;
   readonly identity: SessionIdentity;
+  /** What other relays call this session, 16 hex digits. */
+  readonly handle = newHandle();
   readonly flow: FlowSource;
   readonly routerRequests = requesterList();
   readonly routerPushes = targetList();
@@ -118,6 +127,15 @@ export class Session extends Connection<CloseReason> implements Endpoint {
     this.queue(frame, rest);
   }
 
+  /** 0x31 with result 0 and the request's body: it says that the message was accepted, not that anybody got it. */
+  acknowledge(frame: Buffer): void {
+    // The first record's worth is copied, the rest of a large frame is not.
+    const head = Buffer.from(frame.subarray(0, TLS_RECORD_BYTES_MAX));
+    head[TYPE_LOW_BYTE] = MessageType.response;
+    head.writeInt32BE(0, RESULT_OFFSET);
+    this.send(head, frame.subarray(head.length));
+  }
+
   // ---- input
 
   onFrame(frame: Buffer, type: number, result: number, topic: number): boolean {
@@ -155,6 +173,7 @@ export class Session extends Connection<CloseReason> implements Endpoint {
   protected onEnded(reason: CloseReason): void {
     const { context } = this;
     context.subscriptionsChanged(context.topics.remove(this));
+    context.privates.sessionEnded(this);
     context.router.sessionGone(this, context.clock.nowMs());
     context.stats.add('connectionsClosed', CLOSE_REASONS.indexOf(reason));
     context.logger.log(

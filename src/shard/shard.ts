@@ -25,6 +25,7 @@ import type { FrameWriter } from '../transport/frame-writer.js';
 import { encodeFrame } from '../wire/channel/frame.js';
 import { formatRpcError } from '../wire/channel/json-rpc.js';
 import { MessageType } from '../wire/channel/message-type.js';
+import { hasPrivateTopic } from '../wire/channel/topic.js';
 import { P2P_HEADER_BYTES } from '../wire/p2p/frame.js';
 import { AcceptGate } from './accept-gate.js';
 import type { Connection } from './connection.js';
@@ -34,6 +35,7 @@ import type { BoundListener, BoundP2p, ControlToShard, ShardSetup, ShardToContro
 import { Organisations } from './organisations.js';
 import type { PeerLink } from './peer-link.js';
 import { PeerPort } from './peer-port.js';
+import { PrivateRoutes } from './private-routes.js';
 import { Session } from './session.js';
 
 /** Resolution of every time-out of the shard. */
@@ -59,6 +61,7 @@ export class Shard implements ShardContext, RouterObserver {
   readonly router: Router;
   readonly budget: InboundBudget;
   readonly flow: FlowControl;
+  readonly privates: PrivateRoutes;
   readonly limits: ShardSetup['limits'];
   readonly stats: Stats;
   readonly logger: Logger;
@@ -71,6 +74,7 @@ export class Shard implements ShardContext, RouterObserver {
   readonly #organisations: Organisations;
   readonly #peers: PeerPort | undefined;
   readonly #sessions = new Set<Session>();
+  readonly #sessionsById = new Map<number, Session>();
   readonly #paused = new Set<Connection<string>>();
   readonly #dirty: FrameWriter[] = [];
   readonly #calls = new Map<number, RpcCall>();
@@ -108,6 +112,11 @@ export class Shard implements ShardContext, RouterObserver {
       randomBytes(4).readInt32LE(0),
     );
     this.flow = new FlowControl(setup.flowLimits);
+    this.privates = new PrivateRoutes(
+      this,
+      (message) => this.#post(message),
+      (id) => this.#sessionsById.get(id) ?? this.#peers?.link(id),
+    );
     this.#organisations = new Organisations(setup.organisations);
     this.#peers = setup.p2p === undefined ? undefined : this.#peerPort(setup.p2p);
     this.#stopped = new Promise((resolve) => {
@@ -183,6 +192,7 @@ export class Shard implements ShardContext, RouterObserver {
 
   sessionEnded(session: Session): void {
     this.#sessions.delete(session);
+    this.#sessionsById.delete(session.id);
     this.stats.set('sessions', this.#sessions.size);
   }
 
@@ -210,6 +220,7 @@ export class Shard implements ShardContext, RouterObserver {
     this.stats.add('requests', RESULT_CODES.indexOf(String(code) as (typeof RESULT_CODES)[number]));
     this.stats.add('requestFailures', FAILURE_REASONS.indexOf(reason));
     this.stats.observeDuration(durationMs / 1000);
+    if (hasPrivateTopic(frame)) this.privates.observed(requester, frame, code);
     if (this.logger.enabled('info')) this.#logRequest('info', requester, frame, code, reason, durationMs);
   }
 
@@ -293,6 +304,7 @@ export class Shard implements ShardContext, RouterObserver {
       this,
     );
     this.#sessions.add(session);
+    this.#sessionsById.set(id, session);
     this.stats.set('sessions', this.#sessions.size);
     this.logger.log(
       'info',
@@ -316,8 +328,18 @@ export class Shard implements ShardContext, RouterObserver {
       case 'drain':
         this.#startDrain(message.timeoutMs);
         return;
-      default:
+      case 'peer-dial':
+      case 'peer-accept':
+      case 'peer-state':
+      case 'peer-close':
+      case 'peer-send':
+      case 'peer-routes':
+      case 'peer-handled':
+      case 'topics-pulled':
         this.#peers?.onMessage(message);
+        return;
+      default:
+        this.privates.onMessage(message);
     }
   }
 

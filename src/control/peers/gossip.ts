@@ -10,8 +10,9 @@
  */
 import type { P2PRefusal } from '../../base/p2p-close-reason.js';
 import { RateLimit } from '../../core/rate-limit.js';
+import { PRIVATE_PREFIX } from '../../wire/channel/topic.js';
 import { RELAY_MODULE, RelayPacketType } from '../../wire/mesh/relay-module.js';
-import { parseRelayTopics } from '../../wire/mesh/relay-topics.js';
+import { type PrivateSubscriber, parseRelayTopics } from '../../wire/mesh/relay-topics.js';
 import { P2PModule, TopicPacketType } from '../../wire/p2p/protocol-id.js';
 import { formatTopicSeq, parseTopicSeq, parseTopics } from '../../wire/p2p/topics.js';
 import { isAnnounced, OwnTopics } from './own-topics.js';
@@ -42,10 +43,19 @@ export interface GossipActions {
   send(link: number, module: number, response: boolean, packetType: number, seq: number, payload: Buffer): void;
   /** All topics behind the link, with their subscribers. */
   routes(link: number, topics: ReadonlyMap<string, number>): void;
+  /** The private topics in the list of a peer; replaces what was there. */
+  privateTopics(peer: GossipPeer, topics: PeerPrivateTopics): void;
+  /** The peer has pulled the list of this moment's number. */
+  listPulled(link: number): void;
   /** The answer to `missed`. */
   pulled(): void;
   refused(link: number, refusal: P2PRefusal, count: number): void;
 }
+
+/** Private topics of a peer: a relay names the sessions that subscribe, a 2.x node only topics. */
+export type PeerPrivateTopics =
+  | { readonly kind: 'sessions'; readonly byTopic: ReadonlyMap<string, readonly PrivateSubscriber[]> }
+  | { readonly kind: 'names'; readonly names: readonly string[] };
 
 /** What a link is, from its certificate and its hello. */
 export interface GossipPeer {
@@ -188,6 +198,13 @@ export class Gossip {
     return { topics: state.topics, topicSeq: state.knownSeq, lagMs };
   }
 
+  /** Subscriber sessions of private topics changed, by message topic; a new map for every change. */
+  privateTopicsChanged(subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]>, nowMs: number): void {
+    if (this.#withdrawn) return;
+    this.own.setPrivate(subscribers);
+    this.#announceChange(nowMs);
+  }
+
   /** Subscriptions of sessions changed, by one for each topic named. */
   topicsChanged(added: readonly string[], removed: readonly string[], nowMs: number): void {
     if (this.#withdrawn) return;
@@ -310,6 +327,8 @@ export class Gossip {
     const packetType = relayForm ? RelayPacketType.sendTopics : TopicPacketType.sendTopics;
     const list = relayForm ? this.own.countList() : this.own.setList();
     // A node that asks with 0 gets a number of ours, as from the reference.
+    // First: as soon as the peer has the list it may challenge.
+    this.#actions.listPulled(link);
     this.#actions.send(link, module, true, packetType, seq === 0 ? this.#nextSeq() : seq, list);
   }
 
@@ -335,6 +354,14 @@ export class Gossip {
       if (!sameTopics(topics, state.topics)) {
         state.topics = topics;
         if (state.active) this.#actions.routes(peer.link, topics);
+      }
+      if (state.active) {
+        this.#actions.privateTopics(
+          peer,
+          'subscribers' in list
+            ? { kind: 'sessions', byTopic: list.subscribers }
+            : { kind: 'names', names: list.topics.filter((topic) => topic.startsWith(PRIVATE_PREFIX)) },
+        );
       }
     } else {
       this.#actions.refused(peer.link, 'topic-list', 1);

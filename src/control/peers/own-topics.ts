@@ -6,20 +6,25 @@
  * 2.x nodes hear of sets, relays of counts too, so there are two numbers out of one sequence.
  */
 import { BLOCK_NOTIFY_PREFIX, PRIVATE_PREFIX, topicFault } from '../../wire/channel/topic.js';
-import { formatRelayTopics } from '../../wire/mesh/relay-topics.js';
+import { formatRelayTopics, type PrivateSubscriber } from '../../wire/mesh/relay-topics.js';
 import { formatTopics, PEER_TOPICS_MAX } from '../../wire/p2p/topics.js';
 
 const U32_MAX = 0xffffffff;
 
+/** Subscriber sessions of private topics that are announced, each with two elements in a list for 2.x nodes. */
+export const PRIVATE_SUBSCRIBERS_MAX = 8_192;
+
 /**
- * May this topic stand in lists between nodes? The names of the private-topic exchange (`#!$…`) may not until private topics
- * are built: whoever learned of one would be answered 100. A real node lists the block notifications its SDKs subscribe to
+ * May this topic stand in lists between nodes by its name? Those of the private-topic exchange (`#!$…`) are announced by their
+ * subscriber sessions instead. A real node lists the block notifications its SDKs subscribe to
  * (`_block_notify_*`); nobody may send to them through a relay and a Go client panics when somebody else's relay lets one
  * through, so they stay at home.
  */
 export function isAnnounced(topic: string): boolean {
   return !topic.startsWith(PRIVATE_PREFIX) && !topic.startsWith(BLOCK_NOTIFY_PREFIX);
 }
+
+const NO_PRIVATE: ReadonlyMap<string, readonly PrivateSubscriber[]> = new Map();
 
 export interface TopicNumbers {
   /** The set changed: 2.x nodes and relays must hear of it. */
@@ -36,11 +41,14 @@ export class OwnTopics {
   readonly #before = new Map<string, number>();
   #setSeq: number;
   #countSeq: number;
+  /** Subscriber sessions of private topics, now and at the last number. */
+  #private: ReadonlyMap<string, readonly PrivateSubscriber[]> = NO_PRIVATE;
+  #privateNumbered: ReadonlyMap<string, readonly PrivateSubscriber[]> = NO_PRIVATE;
   #set: Buffer | undefined = undefined;
   #counted: Buffer | undefined = undefined;
 
   /** `firstSeq` and `topicsMax` are for tests. */
-  constructor(firstSeq = 1, topicsMax = PEER_TOPICS_MAX) {
+  constructor(firstSeq = 1, topicsMax = PEER_TOPICS_MAX - 2 * PRIVATE_SUBSCRIBERS_MAX) {
     this.#topicsMax = topicsMax;
     this.#setSeq = firstSeq;
     this.#countSeq = firstSeq;
@@ -70,7 +78,7 @@ export class OwnTopics {
 
   /** Something was touched since the last number. */
   get touched(): boolean {
-    return this.#before.size > 0;
+    return this.#before.size > 0 || this.#private !== this.#privateNumbered;
   }
 
   /** One more or one less subscriber session for each topic named, as shards report them. */
@@ -90,16 +98,29 @@ export class OwnTopics {
     }
   }
 
+  /** Replaces the subscriber sessions of private topics, by message topic; a new map for every change. */
+  setPrivate(subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]>): void {
+    this.#private = subscribers;
+  }
+
+  /** Challenge topics in the lists of the last number. */
+  get challengeTopics(): string[] {
+    return [...this.#privateNumbered.values()].flatMap((sessions) => sessions.map((one) => one.challengeTopic));
+  }
+
   /** Announces nothing any more. */
   clear(): void {
+    this.#private = NO_PRIVATE;
     this.#waiting.clear();
     for (const topic of [...this.#counts.keys()]) this.#put(topic, 0);
   }
 
   /** Takes new numbers if something really changed; undefined when everything is as it was. */
   renumber(): TopicNumbers | undefined {
-    let set = false;
-    let counts = false;
+    const privateChanged = this.#private !== this.#privateNumbered;
+    this.#privateNumbered = this.#private;
+    let set = privateChanged;
+    let counts = privateChanged;
     for (const [topic, before] of this.#before) {
       const now = this.#counts.get(topic) ?? 0;
       if (now === before) continue;
@@ -119,13 +140,21 @@ export class OwnTopics {
 
   /** Payload of SendTopics for 2.x nodes. Written once per number. */
   setList(): Buffer {
-    this.#set ??= formatTopics(this.#setSeq, this.#numbered().keys());
+    this.#set ??= formatTopics(this.#setSeq, [
+      ...this.#numbered().keys(),
+      ...this.#privateNumbered.keys(),
+      ...this.challengeTopics,
+    ]);
     return this.#set;
   }
 
   /** Payload of the list for relays. Written once per number. */
   countList(): Buffer {
-    this.#counted ??= formatRelayTopics(this.#countSeq, this.#numbered());
+    if (!this.#counted) {
+      const counts = new Map(this.#numbered());
+      for (const [topic, sessions] of this.#privateNumbered) counts.set(topic, sessions.length);
+      this.#counted = formatRelayTopics(this.#countSeq, counts, this.#privateNumbered);
+    }
     return this.#counted;
   }
 

@@ -10,6 +10,8 @@ import { explainPeerRefusal, SILENT_PEER_HINT } from '../../pki/peer-explain.js'
 import type { ControlToShard, LinkState, NewPeer, PeerReport, ShardToControl } from '../../shard/messages.js';
 import { decodeHello, encodeHello, RELAY_VERSION } from '../../wire/mesh/hello.js';
 import { RELAY_MODULE, RelayPacketType } from '../../wire/mesh/relay-module.js';
+import type { PrivateSubscriber } from '../../wire/mesh/relay-topics.js';
+import type { PrivateTopics } from '../private/private-topics.js';
 import { Gossip, type GossipPeer } from './gossip.js';
 import { type Peer, PeerBook, type PeerBookActions, type PeerView } from './peer-book.js';
 import type { PeerLists } from './peer-lists.js';
@@ -25,6 +27,7 @@ export interface PeerServiceOptions extends PeerLists {
   readonly clock: Clock;
   readonly random: () => number;
   readonly stats: Stats;
+  readonly privates: PrivateTopics;
   /** To the shard that holds the links. */
   readonly post: (message: ControlToShard) => void;
 }
@@ -99,6 +102,8 @@ export class PeerService {
       routes: (link, topics) =>
         options.post({ type: 'peer-routes', link, topics: [...topics.keys()], weights: [...topics.values()] }),
       pulled: () => options.post({ type: 'topics-pulled' }),
+      privateTopics: (peer, topics) => options.privates.peerTopics(peer, topics),
+      listPulled: (link) => options.post({ type: 'challenge-listed', link, topics: this.#gossip.own.challengeTopics }),
       refused: (_link, refusal, count) => options.stats.add('p2pInputRefused', P2P_REFUSALS.indexOf(refusal), count),
     });
     this.#book = new PeerBook(options, this.#bookActions(), options.random);
@@ -140,6 +145,11 @@ export class PeerService {
   /** Subscriptions of sessions changed, by one for each topic named. */
   topicsChanged(added: readonly string[], removed: readonly string[]): void {
     this.#gossip.topicsChanged(added, removed, this.#nowMs);
+  }
+
+  /** Subscriber sessions of private topics changed, by message topic. */
+  privateTopicsChanged(subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]>): void {
+    this.#gossip.privateTopicsChanged(subscribers, this.#nowMs);
   }
 
   /** Call it every few tens of milliseconds. */
@@ -222,6 +232,7 @@ export class PeerService {
       },
       peerActive: (link, peer) => {
         this.#postState(peer, 'active');
+        this.#options.privates.peerActive(peer.nodeId, link);
         this.#gossip.activate(gossipPeer(peer), this.#nowMs);
         const superseded = this.#superseded;
         this.#superseded = undefined;
@@ -237,6 +248,7 @@ export class PeerService {
       peerGone: (link, peer) => {
         this.#postState(peer, 'ending');
         this.#gossip.deactivate(link);
+        this.#options.privates.peerGone(peer.nodeId);
         this.#superseded = peer;
       },
       peerHeld: (link, peer) => {

@@ -5,12 +5,16 @@
  *   sendTopics     protocol ID -90, packetType 3   `<topic sequence> TAB <count> SP <topic> TAB …`, in byte order of the topics
  *
  * Numbers are decimal ASCII. The count ends at the first blank, so a topic may begin with digits or hold blanks.
+ * Behind a private message topic there is one element for each of its subscriber sessions:
+ *
+ *   `@ <handle, 16 hex> SP <SHA-256 of its certificate, 64 hex> SP <its challenge topic>`   (no blank behind the @)
  */
 import { isUtf8 } from 'node:buffer';
 import { TOPIC_BYTES_MAX } from '../../base/limits.js';
 import { viewOf } from '../bytes.js';
-import { topicFault } from '../channel/topic.js';
+import { isChallengeTopicOf, topicFault } from '../channel/topic.js';
 import { formatTopicSeq, PEER_TOPICS_MAX, type PeerTopicsProblem, parseTopicSeq } from '../p2p/topics.js';
+import { HANDLES_MAX } from './private-frame.js';
 
 const TAB = 0x09;
 const BLANK = 0x20;
@@ -21,12 +25,34 @@ const SEQ_DIGITS_MAX = 10;
 export const RELAY_COUNT_MAX = 1_000_000;
 const COUNT_DIGITS_MAX = 7;
 
-/** The longest list that can be legal. */
-export const RELAY_LIST_BYTES_MAX = SEQ_DIGITS_MAX + PEER_TOPICS_MAX * (1 + COUNT_DIGITS_MAX + 1 + TOPIC_BYTES_MAX);
+/** `@`, handle, blank, digest, blank. */
+const SESSION_HEAD_CHARS = 1 + 16 + 1 + 64 + 1;
+const SESSION_HEAD = /^@([0-9a-f]{16}) ([0-9a-f]{64}) $/;
+const AT = 0x40;
+
+/** The longest list that can be legal: every element a session, which is the longer kind. */
+export const RELAY_LIST_BYTES_MAX = SEQ_DIGITS_MAX + PEER_TOPICS_MAX * (1 + SESSION_HEAD_CHARS + TOPIC_BYTES_MAX);
+
+/** A subscriber session of a private topic. */
+export interface PrivateSubscriber {
+  /** 16 lower-case hex digits, stable for the life of the session. */
+  readonly handle: string;
+  /** SHA-256 of its certificate, 64 lower-case hex digits. */
+  readonly digest: string;
+  /** Where it takes its challenge; an SDK may rename it while the session lives. */
+  readonly challengeTopic: string;
+}
 
 export type ParsedRelayTopics =
   /** `refused` counts elements that are no count and topic; they are left out. Of one topic named twice the first counts. */
-  | { readonly ok: true; readonly topicSeq: number; readonly topics: Map<string, number>; readonly refused: number }
+  | {
+      readonly ok: true;
+      readonly topicSeq: number;
+      readonly topics: Map<string, number>;
+      /** By message topic. */
+      readonly subscribers: Map<string, PrivateSubscriber[]>;
+      readonly refused: number;
+    }
   | { readonly ok: false; readonly problem: PeerTopicsProblem };
 
 /** Reads a list. Never throws; the bounds are checked on the bytes, before any topic is decoded. */
@@ -41,10 +67,24 @@ export function parseRelayTopics(payload: Uint8Array): ParsedRelayTopics {
   if (topicSeq === undefined) return { ok: false, problem: 'no-topic-seq' };
 
   const topics = new Map<string, number>();
+  const subscribers = new Map<string, PrivateSubscriber[]>();
   let refused = 0;
+  let latest = '';
   for (let start = seqEnd + 1; start <= payload.length; ) {
     const tab = payload.indexOf(TAB, start);
     const end = tab < 0 ? payload.length : tab;
+    if (payload[start] === AT) {
+      const session = readSession(viewOf(payload, start, end), latest);
+      const sessions = subscribers.get(latest) ?? [];
+      if (session === undefined || sessions.length >= HANDLES_MAX) {
+        refused++;
+      } else {
+        sessions.push(session);
+        subscribers.set(latest, sessions);
+      }
+      start = end + 1;
+      continue;
+    }
     const count = readCount(payload, start, end);
     const bytes = count === undefined ? undefined : viewOf(payload, start + count.bytes, end);
     // Checked before it is decoded: a decoder that throws would cost microseconds for each of 65,536 bad elements.
@@ -53,10 +93,21 @@ export function parseRelayTopics(payload: Uint8Array): ParsedRelayTopics {
     } else {
       const topic = bytes.toString('utf8');
       if (!topics.has(topic)) topics.set(topic, count.value);
+      latest = topic;
     }
     start = end + 1;
   }
-  return { ok: true, topicSeq, topics, refused };
+  return { ok: true, topicSeq, topics, subscribers, refused };
+}
+
+/** An element behind `messageTopic`, or undefined. */
+function readSession(bytes: Buffer, messageTopic: string): PrivateSubscriber | undefined {
+  const head = SESSION_HEAD.exec(bytes.toString('latin1', 0, SESSION_HEAD_CHARS));
+  const topic = bytes.subarray(SESSION_HEAD_CHARS);
+  if (head === null || topicFault(topic) !== undefined || !isUtf8(topic)) return undefined;
+  const challengeTopic = topic.toString('utf8');
+  if (!isChallengeTopicOf(challengeTopic, messageTopic)) return undefined;
+  return { handle: head[1], digest: head[2], challengeTopic };
 }
 
 /** The count at `start` and its bytes with the blank, or undefined. */
@@ -78,20 +129,29 @@ function readCount(payload: Uint8Array, start: number, end: number): { value: nu
  * Formats a list; a count above the maximum is written as the maximum.
  * @throws RangeError for a topic that is none, a count below 1, or more topics than a peer takes
  */
-export function formatRelayTopics(topicSeq: number, topics: ReadonlyMap<string, number>): Buffer {
+export function formatRelayTopics(
+  topicSeq: number,
+  topics: ReadonlyMap<string, number>,
+  subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]> = new Map(),
+): Buffer {
   if (topics.size > PEER_TOPICS_MAX) {
     throw new RangeError(`${topics.size} topics are over the maximum of ${PEER_TOPICS_MAX}`);
   }
-  const elements: { bytes: Buffer; count: number }[] = [];
+  const elements: { bytes: Buffer; count: number; sessions: readonly PrivateSubscriber[] }[] = [];
   for (const [topic, count] of topics) {
     const bytes = Buffer.from(topic, 'utf8');
     if (topicFault(bytes) !== undefined || !Number.isInteger(count) || count < 1) {
       throw new RangeError(`topic ${JSON.stringify(topic.slice(0, 64))} with count ${count} is refused`);
     }
-    elements.push({ bytes, count: Math.min(count, RELAY_COUNT_MAX) });
+    elements.push({ bytes, count: Math.min(count, RELAY_COUNT_MAX), sessions: subscribers.get(topic) ?? [] });
   }
   elements.sort((a, b) => Buffer.compare(a.bytes, b.bytes));
   const parts: Buffer[] = [formatTopicSeq(topicSeq)];
-  for (const { bytes, count } of elements) parts.push(Buffer.from(`\t${count} `, 'latin1'), bytes);
+  for (const { bytes, count, sessions } of elements) {
+    parts.push(Buffer.from(`\t${count} `, 'latin1'), bytes);
+    for (const { handle, digest, challengeTopic } of sessions) {
+      parts.push(Buffer.from(`\t@${handle} ${digest} ${challengeTopic}`, 'utf8'));
+    }
+  }
   return Buffer.concat(parts);
 }

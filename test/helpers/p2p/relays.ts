@@ -26,6 +26,7 @@ export interface P2PConfig {
   readonly crl?: string;
   /** Lines of `[flow_control]`, and whatever comes behind it. */
   readonly flowControl?: string;
+  readonly extraToml?: string;
 }
 
 export interface MeshOptions {
@@ -38,6 +39,8 @@ export interface MeshOptions {
   readonly supportedVersion?: string;
   /** Further nodes that every relay dials, such as a scripted one. */
   readonly dials?: readonly number[];
+  /** Further sections of every relay. */
+  readonly extraToml?: string;
   /** Per relay. */
   readonly flowControl?: readonly (string | undefined)[];
 }
@@ -65,6 +68,7 @@ export function p2pToml(config: P2PConfig): string {
   if (config.whitelist !== undefined) lines.push('[certificate_whitelist]', `ids = ${list(config.whitelist)}`);
   if (config.blacklist !== undefined) lines.push('[certificate_blacklist]', `ids = ${list(config.blacklist)}`);
   if (config.flowControl !== undefined) lines.push('[flow_control]', config.flowControl);
+  if (config.extraToml !== undefined) lines.push(config.extraToml);
   return lines.join('\n');
 }
 
@@ -180,6 +184,7 @@ export class Mesh {
         dials: [...dials.map(({ port }) => port), ...(this.options.dials ?? [])],
         supportedVersion: this.options.supportedVersion,
         flowControl: this.options.flowControl?.[index],
+        extraToml: this.options.extraToml,
       },
       { limits: this.options.limits, logLevel: this.options.logLevel },
     );

@@ -1,0 +1,73 @@
+/** The sections of private topics. */
+import * as z from 'zod';
+import { judged } from './schema-values.js';
+
+/** Above this a list is generated, and belongs into certificates. */
+const SESSIONS_MAX = 1_024;
+/** Topics that the configuration names; others need no entry. */
+const TOPICS_MAX = 1_024;
+/** The challenge topic of a longer one would not fit 254 bytes. */
+const NAME_BYTES_MAX = 185;
+
+const DIGEST = /^[0-9a-f]{64}$/i;
+const NAMED = /^[^/]+\/.+$/;
+
+function sessionProblems(text: string): string[] {
+  if (DIGEST.test(text) || NAMED.test(text)) return [];
+  return [
+    `${JSON.stringify(text.slice(0, 80))} names no session: write the SHA-256 of its certificate (64 hex digits, in the line ` +
+      '"session opened" of the log), or "organisation/CN"; a CN alone could be issued by another agency',
+  ];
+}
+
+function nameProblems(name: string): string[] {
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0) return ['must not be empty'];
+  if (name.startsWith('#!$')) return ['is the plain name of the topic, without "#!$TopicNeedVerify_"'];
+  if (bytes > NAME_BYTES_MAX)
+    return [`has ${bytes} bytes; a private topic has at most ${NAME_BYTES_MAX} bytes of UTF-8`];
+  return [...name].some((char) => char < ' ' || char === '\x7f')
+    ? ['has a control character, which no topic may have']
+    : [];
+}
+
+const sessions = () => z.array(judged(sessionProblems)).min(1).max(SESSIONS_MAX);
+
+export const privateTopics = z
+  .strictObject({
+    certify_local: z
+      .boolean()
+      .default(true)
+      .meta({
+        description:
+          'Certifies subscribers of this relay for its own senders, too. With `false` every session of this relay that ' +
+          'subscribes receives without, as on a 2.x node.',
+      }),
+    certification_ttl_ms: z.int().min(10_000).max(86_400_000).default(600_000).meta({
+      description: 'How long a certification counts; it is renewed in silence before it ends.',
+    }),
+  })
+  .meta({ description: 'Private topics, which only holders of certain keys receive.' });
+
+export const privateTopic = z
+  .array(
+    z.strictObject({
+      name: judged(nameProblems).meta({
+        description: 'Plain name of the private topic.',
+        kind: `string, 1-${NAME_BYTES_MAX} bytes`,
+      }),
+      senders: sessions()
+        .optional()
+        .meta({
+          description:
+            'Sessions that may send on the topic, as the SHA-256 of their certificate or as "organisation/CN". Without it ' +
+            'everybody may who has the keys of the subscribers.',
+          kind: 'list of sessions',
+        }),
+    }),
+  )
+  .max(TOPICS_MAX)
+  .default([])
+  .meta({ description: 'What is special about one private topic; others need no entry.' });
+
+export type PrivateTopicConfig = z.output<typeof privateTopic>[number];

@@ -1,0 +1,455 @@
+/**
+ * Private topics on the control thread: whose session is a sender or a subscriber of what, who stands behind the topics of peers,
+ * and what the certification decides, told to the shard that carries the messages.
+ *
+ * A session of this relay is an origin of its own, a peer is one; a link may be replaced by another to the same peer without
+ * anything being certified anew, for origins are node IDs.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../base/clock.js';
+import type { Logger } from '../../base/logger.js';
+import { PRIVATE_RESULTS, type PrivateResult } from '../../base/private-result.js';
+import type { Stats } from '../../base/stats.js';
+import { Certification, type PairView, type Subscriber } from '../../core/certification.js';
+import type { ControlToShard, PrivateSession, ShardToControl } from '../../shard/messages.js';
+import { formatCertificationRequest, parseCertificationResult } from '../../wire/channel/certification.js';
+import { parsePrivateTopic } from '../../wire/channel/topic.js';
+import type { PrivateSubscriber } from '../../wire/mesh/relay-topics.js';
+import type { GossipPeer, PeerPrivateTopics } from '../peers/gossip.js';
+import { PRIVATE_SUBSCRIBERS_MAX } from '../peers/own-topics.js';
+
+export interface PrivateTopicsOptions {
+  /** How this relay is known: 128 hex digits. */
+  readonly ownNodeId: string;
+  /** Whether subscribers of this relay are certified, too; a 2.x node delivers to its own without. */
+  readonly certifyLocal: boolean;
+  /** How long a success counts. */
+  readonly ttlMs: number;
+  /** May this session send on the private topic of this plain name? */
+  readonly maySend: (name: string, session: PrivateSession) => boolean;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly stats: Stats;
+  readonly post: (message: ControlToShard) => void;
+  /** The subscriber sessions of this relay changed, by message topic. */
+  readonly announce: (subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]>) => void;
+}
+
+/** Messages of the shard about private topics. */
+export type PrivateNews = Extract<
+  ShardToControl,
+  { readonly type: 'private-topics' | 'certification-result' | 'challenge-failed' }
+>;
+
+/** One pair of sender and subscriber, for `/private`, the CLI and clients. */
+export interface PrivateStatus {
+  /** Plain name of the topic. */
+  readonly topic: string;
+  readonly state: PairView['state'];
+  readonly forSeconds: number;
+  readonly failure: string | undefined;
+  readonly sender: string;
+  readonly subscriber: string;
+}
+
+interface LocalSession {
+  readonly session: PrivateSession;
+  senderOf: readonly string[];
+  subscribers: readonly Subscriber[];
+}
+
+/** Receivers of one sender and message topic, by origin: handles behind a relay, none for a session here or a 2.x node. */
+type Targets = Map<string, Set<string>>;
+
+export class PrivateTopics {
+  readonly #options: PrivateTopicsOptions;
+  readonly #certification: Certification;
+  readonly #sessions = new Map<number, LocalSession>();
+  /** Active link of a peer, by node ID. */
+  readonly #links = new Map<string, number>();
+  /** Peers whose link went; their subscribers go at the next tick, unless another link has come. */
+  readonly #lost = new Set<string>();
+  readonly #targets = new Map<string, Targets>();
+  readonly #holders = new Map<string, readonly Subscriber[]>();
+
+  constructor(options: PrivateTopicsOptions) {
+    this.#options = options;
+    const { post } = options;
+    this.#certification = new Certification(options.ttlMs, {
+      ask: (sender, subscriber, challengeTopic) => this.#ask(sender, subscriber, challengeTopic),
+      allow: (sender, subscriber) => this.#allow(sender, subscriber),
+      deny: (sender, subscriber) => this.#deny(sender, subscriber),
+      challengeRoute: (topic, holders) => {
+        if (holders.length === 0) this.#holders.delete(topic);
+        else this.#holders.set(topic, holders);
+        post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
+      },
+      claimRefused: (subscriber) => this.#note('claim-refused', subscriber, undefined),
+      outcome: (sender, subscriber, outcome) => this.#note(outcome, subscriber, sender),
+    });
+  }
+
+  get #nowMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  onMessage(message: PrivateNews): void {
+    switch (message.type) {
+      case 'private-topics':
+        this.#sessionTopics(message.session, message.topics);
+        return;
+      case 'certification-result':
+        this.#result(message.session, message.body);
+        return;
+      case 'challenge-failed':
+        this.#certification.challengeFailed(senderId(message.session), message.topic, this.#nowMs);
+        return;
+    }
+  }
+
+  /** The private topics in the list of a peer. */
+  peerTopics({ nodeId }: GossipPeer, topics: PeerPrivateTopics): void {
+    const subscribers =
+      topics.kind === 'sessions' ? relaySubscribers(nodeId, topics.byTopic) : nodeSubscribers(nodeId, topics.names);
+    this.#certification.setSubscribers(nodeId, subscribers, this.#nowMs);
+  }
+
+  /** The link over which a peer is reached from now on. */
+  peerActive(nodeId: string, link: number): void {
+    this.#lost.delete(nodeId);
+    if (this.#links.get(nodeId) === link) return;
+    this.#links.set(nodeId, link);
+    for (const [key, targets] of this.#targets) {
+      const handles = targets.get(nodeId);
+      if (handles) this.#postTarget(key, nodeId, handles);
+    }
+    for (const [topic, holders] of this.#holders) {
+      if (!holders.some(({ origin }) => origin === nodeId)) continue;
+      this.#options.post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
+    }
+  }
+
+  /** The peer is not routed to over this link any more. */
+  peerGone(nodeId: string): void {
+    this.#lost.add(nodeId);
+  }
+
+  /** Call it every 100 ms or so. */
+  tick(): void {
+    for (const nodeId of this.#lost) {
+      this.#links.delete(nodeId);
+      this.#certification.setSubscribers(nodeId, [], this.#nowMs);
+    }
+    this.#lost.clear();
+    this.#certification.tick(this.#nowMs);
+  }
+
+  /** Every pair; with a session, the pairs of that session alone. */
+  status(session?: number): PrivateStatus[] {
+    const nowMs = this.#nowMs;
+    return this.#certification
+      .pairs()
+      .filter(({ sender, subscriber }) => {
+        return session === undefined || sender === senderId(session) || subscriber.origin === originOf(session);
+      })
+      .map(({ sender, subscriber, state, sinceMs, failure }) => ({
+        topic: nameOf(subscriber.messageTopic),
+        state,
+        forSeconds: Math.round(nowMs - sinceMs) / 1_000,
+        failure,
+        sender: this.#describeSender(sender),
+        subscriber: this.#describeSubscriber(subscriber),
+      }));
+  }
+
+  /** Pairs by state, for metrics. */
+  counts(): Readonly<Record<PairView['state'], number>> {
+    const counts = { pending: 0, certified: 0, failed: 0 };
+    for (const { state } of this.#certification.pairs()) counts[state]++;
+    return counts;
+  }
+
+  // ---- sessions of this relay
+
+  #sessionTopics(session: PrivateSession, topics: readonly string[]): void {
+    const known = this.#sessions.get(session.id) ?? { session, senderOf: [], subscribers: [] };
+    if (topics.length === 0) this.#sessions.delete(session.id);
+    else this.#sessions.set(session.id, known);
+    this.#setSender(known, topics);
+    this.#setSubscribers(known, topics);
+  }
+
+  #setSender(local: LocalSession, topics: readonly string[]): void {
+    const { session } = local;
+    const { post, maySend } = this.#options;
+    const wanted: string[] = [];
+    for (const topic of topics) {
+      const parsed = parsePrivateTopic(topic);
+      if (parsed?.kind !== 'push') continue;
+      if (maySend(parsed.name, session)) wanted.push(parsed.messageTopic);
+      else this.#refuseSender(session, parsed.messageTopic);
+    }
+    const id = senderId(session.id);
+    for (const topic of local.senderOf) {
+      if (!wanted.includes(topic)) post({ type: 'private-sender', session: session.id, topic, route: undefined });
+    }
+    for (const topic of wanted) {
+      if (!local.senderOf.includes(topic)) post({ type: 'private-sender', session: session.id, topic, route: id });
+    }
+    local.senderOf = wanted;
+    this.#certification.setSender({ id, digest: session.certificateDigest }, wanted, this.#nowMs);
+  }
+
+  #setSubscribers(local: LocalSession, topics: readonly string[]): void {
+    const { session } = local;
+    const challenges = challengesByTopic(topics);
+    const subscribers: Subscriber[] = [];
+    for (const messageTopic of topics) {
+      if (parsePrivateTopic(messageTopic)?.kind !== 'message') continue;
+      // The first is the one that an SDK uses; none at all is somebody who only knows the name.
+      const challengeTopics = challenges.get(messageTopic)?.slice(0, 1) ?? [];
+      if (challengeTopics.length === 0 && this.#options.certifyLocal) continue;
+      subscribers.push({
+        id: `${session.handle} ${messageTopic}`,
+        messageTopic,
+        origin: originOf(session.id),
+        owner: senderId(session.id),
+        nodeId: opaqueNodeId(this.#options.ownNodeId, session.handle),
+        digest: session.certificateDigest,
+        challengeTopics,
+        trusted: !this.#options.certifyLocal,
+      });
+    }
+    if (subscribers.length === 0 && local.subscribers.length === 0) return;
+    local.subscribers = subscribers;
+    this.#certification.setSubscribers(originOf(session.id), subscribers, this.#nowMs);
+    this.#options.announce(this.#announced());
+  }
+
+  #announced(): Map<string, PrivateSubscriber[]> {
+    const announced = new Map<string, PrivateSubscriber[]>();
+    let count = 0;
+    for (const { session, subscribers } of this.#sessions.values()) {
+      for (const { messageTopic, challengeTopics } of subscribers) {
+        const [challengeTopic] = challengeTopics;
+        if (challengeTopic === undefined || ++count > PRIVATE_SUBSCRIBERS_MAX) continue;
+        const sessions = announced.get(messageTopic) ?? [];
+        announced.set(messageTopic, sessions);
+        sessions.push({ handle: session.handle, digest: session.certificateDigest, challengeTopic });
+      }
+    }
+    return announced;
+  }
+
+  #result(session: number, body: Uint8Array): void {
+    const parsed = parseCertificationResult(body);
+    const verdict = parsed.ok
+      ? this.#certification.result(
+          senderId(session),
+          parsed.nodeId,
+          parsed.messageTopic,
+          parsed.checkResult === 0,
+          this.#nowMs,
+        )
+      : 'not-asked';
+    if (verdict !== 'not-asked') return;
+    this.#count('not-asked');
+    const local = this.#sessions.get(session)?.session;
+    this.#options.logger.log(
+      'warn',
+      {
+        component: 'private',
+        subject: local?.subject,
+        organisation: local?.organisation,
+        problem: parsed.ok ? 'nothing was asked, or it was answered already' : parsed.problem,
+      },
+      'certification result (0x38) ignored',
+    );
+  }
+
+  // ---- what the certification wants
+
+  #ask(sender: string, { nodeId, messageTopic }: Subscriber, challengeTopic: string): void {
+    const body = formatCertificationRequest({ nodeId, messageTopic, challengeTopic });
+    this.#options.post({ type: 'certify', session: sessionOf(sender), body });
+  }
+
+  #allow(sender: string, subscriber: Subscriber): void {
+    const key = targetKey(sender, subscriber.messageTopic);
+    const targets = this.#targets.get(key) ?? new Map<string, Set<string>>();
+    this.#targets.set(key, targets);
+    const handles = targets.get(subscriber.origin) ?? new Set<string>();
+    targets.set(subscriber.origin, handles);
+    handles.add(handleOf(subscriber));
+    this.#postTarget(key, subscriber.origin, handles);
+  }
+
+  #deny(sender: string, subscriber: Subscriber): void {
+    const key = targetKey(sender, subscriber.messageTopic);
+    const targets = this.#targets.get(key);
+    const handles = targets?.get(subscriber.origin);
+    if (!targets || !handles) return;
+    handles.delete(handleOf(subscriber));
+    if (handles.size > 0) {
+      this.#postTarget(key, subscriber.origin, handles);
+      return;
+    }
+    targets.delete(subscriber.origin);
+    if (targets.size === 0) this.#targets.delete(key);
+    const endpoint = this.#endpointOf(subscriber.origin);
+    if (endpoint === undefined) return;
+    this.#options.post({ type: 'private-untarget', route: sender, topic: subscriber.messageTopic, endpoint });
+  }
+
+  #postTarget(key: string, origin: string, handles: ReadonlySet<string>): void {
+    const endpoint = this.#endpointOf(origin);
+    if (endpoint === undefined) return;
+    const [route, topic] = targetOf(key);
+    // A 2.x node and a session of this relay have none.
+    const named = [...handles].filter((handle) => handle !== '');
+    this.#options.post({ type: 'private-target', route, topic, endpoint, handles: named });
+  }
+
+  #endpointsOf(holders: readonly Subscriber[]): number[] {
+    const endpoints = holders.map(({ origin }) => this.#endpointOf(origin));
+    return [...new Set(endpoints.filter((endpoint) => endpoint !== undefined))];
+  }
+
+  #endpointOf(origin: string): number | undefined {
+    return origin.startsWith(LOCAL) ? Number(origin.slice(LOCAL.length)) : this.#links.get(origin);
+  }
+
+  // ---- what is told
+
+  #refuseSender(session: PrivateSession, messageTopic: string): void {
+    this.#count('sender-refused');
+    const { subject, organisation, certificateDigest } = session;
+    this.#options.logger.log(
+      'warn',
+      {
+        component: 'private',
+        subject,
+        organisation,
+        certificate: certificateDigest,
+        topicHash: topicHash(messageTopic),
+      },
+      'a session may not send on this private topic: it is none of [[private_topic]] senders',
+    );
+  }
+
+  #note(result: PrivateResult, subscriber: Subscriber, sender: string | undefined): void {
+    this.#count(result);
+    const good = result === 'certified';
+    if (!this.#options.logger.enabled(good ? 'info' : 'warn')) return;
+    this.#options.logger.log(
+      good ? 'info' : 'warn',
+      {
+        component: 'private',
+        result,
+        topicHash: topicHash(subscriber.messageTopic),
+        sender: sender === undefined ? undefined : this.#describeSender(sender),
+        subscriber: this.#describeSubscriber(subscriber),
+        certificate: subscriber.digest,
+      },
+      good ? 'private topic certified' : 'private topic not certified',
+    );
+  }
+
+  #count(result: PrivateResult): void {
+    this.#options.stats.add('privateResults', PRIVATE_RESULTS.indexOf(result));
+  }
+
+  #describeSender(sender: string): string {
+    const session = this.#sessions.get(sessionOf(sender))?.session;
+    return session ? `${session.organisation}/${session.subject}` : sender;
+  }
+
+  #describeSubscriber({ origin, digest }: Subscriber): string {
+    if (!origin.startsWith(LOCAL)) return `certificate ${digest.slice(0, 16)} behind ${origin.slice(0, 16)}`;
+    const session = this.#sessions.get(Number(origin.slice(LOCAL.length)))?.session;
+    return session ? `${session.organisation}/${session.subject}` : `certificate ${digest.slice(0, 16)}`;
+  }
+}
+
+/** No node ID begins so. */
+const LOCAL = 'session ';
+const originOf = (session: number): string => `${LOCAL}${session}`;
+const senderId = (session: number): string => `s${session}`;
+const sessionOf = (sender: string): number => Number(sender.slice(1));
+
+/** A blank cannot stand in a sender's id. */
+const targetKey = (sender: string, messageTopic: string): string => `${sender} ${messageTopic}`;
+function targetOf(key: string): [string, string] {
+  const blank = key.indexOf(' ');
+  return [key.slice(0, blank), key.slice(blank + 1)];
+}
+
+/** The handle behind a relay, empty for a session of this relay and for a 2.x node. */
+function handleOf({ origin, id }: Subscriber): string {
+  return origin.startsWith(LOCAL) || id.startsWith(NODE) ? '' : id.slice(0, id.indexOf(' '));
+}
+
+const NODE = 'node ';
+
+/** What a sender's SDK is told as the node ID and echoes unread: of one subscriber, so that its result can mean no other. */
+function opaqueNodeId(nodeId: string, handle: string): string {
+  return createHash('sha512').update(`${nodeId} ${handle}`).digest('hex');
+}
+
+/** Names of topics stand in no log. */
+function topicHash(topic: string): string {
+  return createHash('sha256').update(topic).digest('hex').slice(0, 16);
+}
+
+const nameOf = (messageTopic: string): string => parsePrivateTopic(messageTopic)?.name ?? messageTopic;
+
+/** Challenge topics by the message topic that they are for, in byte order. */
+function challengesByTopic(topics: readonly string[]): Map<string, string[]> {
+  const challenges = new Map<string, string[]>();
+  for (const topic of [...topics].sort()) {
+    const parsed = parsePrivateTopic(topic);
+    if (parsed?.kind !== 'challenge') continue;
+    const known = challenges.get(parsed.messageTopic) ?? [];
+    challenges.set(parsed.messageTopic, known);
+    known.push(topic);
+  }
+  return challenges;
+}
+
+function relaySubscribers(nodeId: string, byTopic: ReadonlyMap<string, readonly PrivateSubscriber[]>): Subscriber[] {
+  const subscribers: Subscriber[] = [];
+  for (const [messageTopic, sessions] of byTopic) {
+    if (parsePrivateTopic(messageTopic)?.kind !== 'message') continue;
+    for (const { handle, digest, challengeTopic } of sessions) {
+      subscribers.push({
+        id: `${handle} ${messageTopic}`,
+        messageTopic,
+        origin: nodeId,
+        nodeId: opaqueNodeId(nodeId, handle),
+        digest,
+        challengeTopics: [challengeTopic],
+      });
+    }
+  }
+  return subscribers;
+}
+
+/** A 2.x node is one subscriber: it delivers to whichever of its sessions it likes. */
+function nodeSubscribers(nodeId: string, names: readonly string[]): Subscriber[] {
+  const challenges = challengesByTopic(names);
+  const subscribers: Subscriber[] = [];
+  for (const messageTopic of names) {
+    const challengeTopics = challenges.get(messageTopic);
+    if (parsePrivateTopic(messageTopic)?.kind !== 'message' || challengeTopics === undefined) continue;
+    const digest = `${NODE}${nodeId}`;
+    subscribers.push({
+      id: `${digest} ${messageTopic}`,
+      messageTopic,
+      origin: nodeId,
+      nodeId,
+      digest,
+      challengeTopics,
+    });
+  }
+  return subscribers;
+}

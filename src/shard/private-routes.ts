@@ -1,0 +1,456 @@
+/**
+ * Private topics on the data path: who may send to whom, and which challenges pass. The control thread decides (certification) and
+ * posts routes; nothing here is found by the name of a topic alone.
+ *
+ * Invariants: a message on a private topic goes only over the route of its sender, to the receivers that the control thread has
+ * allowed for it; what another relay forwards goes only to the sessions whose handles it names; a challenge passes only through
+ * the gate.
+ */
+import { randomBytes } from 'node:crypto';
+import { CHANNEL_HEADER_BYTES, SEQ_BYTES } from '../base/limits.js';
+import { CHALLENGE_RESULTS, type ChallengeResult, DROP_REASONS } from '../base/stats.js';
+import type { Endpoint } from '../core/endpoint.js';
+import { DetachedTopic, type RelayForm } from '../core/topic-table.js';
+import { encodeFrame, SEQ_OFFSET } from '../wire/channel/frame.js';
+import { MessageType } from '../wire/channel/message-type.js';
+import { PRIVATE_PREFIX, type PrivateTopic, PUSH_TOPIC_PREFIX, parsePrivateTopic } from '../wire/channel/topic.js';
+import {
+  decodeChallenge,
+  decodePrivateMessage,
+  encodeHandle,
+  encodeHandles,
+  HANDLES_MAX,
+} from '../wire/mesh/private-frame.js';
+import { RelayPacketType } from '../wire/mesh/relay-module.js';
+import { mayPass } from './bandwidth.js';
+import { ChallengeGate } from './challenge-gate.js';
+import type { ShardContext } from './context.js';
+import type { ControlToShard, ShardToControl } from './messages.js';
+import { owned } from './owned.js';
+import type { PeerLink } from './peer-link.js';
+import type { Session } from './session.js';
+
+/** Messages of the control thread that are for this side. */
+export type PrivateMessage = Extract<
+  ControlToShard,
+  { readonly type: `private-${string}` | `challenge-${string}` | 'certify' }
+>;
+
+/** A unicast names at most so many of the sessions behind a relay, in turn: that relay tries them itself. */
+const UNICAST_HANDLES_MAX = 16;
+/** Questions (0x37) of a session whose acknowledgement has not come. */
+const QUESTIONS_MAX = 1_024;
+
+const TYPE_LOW_BYTE = 5;
+const QUEUE_FULL = DROP_REASONS.indexOf('queue-full');
+
+/** What the shard keeps for a session with private topics. */
+class PrivateState {
+  /** Private names it subscribes to. */
+  topics: readonly string[] = [];
+  /** Route by message topic on which it may send. */
+  readonly senderOf = new Map<string, string>();
+  /** Sequences of 0x37 that it has not acknowledged, in hex. */
+  readonly questions = new Set<string>();
+}
+
+interface LinkHandles {
+  readonly handles: readonly string[];
+  next: number;
+}
+
+export class PrivateRoutes {
+  readonly #context: ShardContext;
+  readonly #post: (message: ShardToControl) => void;
+  readonly #endpointOf: (id: number) => Session | PeerLink | undefined;
+  readonly #gate = new ChallengeGate();
+  readonly #states = new Map<number, PrivateState>();
+  readonly #byHandle = new Map<string, Session>();
+  /** By route and message topic. */
+  readonly #routes = new Map<string, Map<string, DetachedTopic>>();
+  readonly #challengeTopics = new Map<string, DetachedTopic>();
+  /** By link: challenge topics in the list it has pulled. */
+  readonly #listed = new Map<number, ReadonlySet<string>>();
+  /** Where an endpoint stands, to take it out when it ends. */
+  readonly #standsIn = new Map<number, Set<DetachedTopic>>();
+  #question = 0;
+
+  constructor(
+    context: ShardContext,
+    post: (message: ShardToControl) => void,
+    endpointOf: (id: number) => Session | PeerLink | undefined,
+  ) {
+    this.#context = context;
+    this.#post = post;
+    this.#endpointOf = endpointOf;
+  }
+
+  // ---- sessions and links
+
+  /** The session's subscriptions were replaced. */
+  subscribed(session: Session, topics: readonly string[]): void {
+    const names = topics.filter((topic) => topic.startsWith(PRIVATE_PREFIX));
+    const known = this.#states.get(session.id);
+    if (names.length === 0 && !known) return;
+    const state = known ?? new PrivateState();
+    this.#states.set(session.id, state);
+    if (names.length === state.topics.length && names.every((name, index) => name === state.topics[index])) return;
+    state.topics = names;
+    this.#byHandle.set(session.handle, session);
+    this.#withdraw(session, state);
+    this.#announce(session, names);
+  }
+
+  sessionEnded(session: Session): void {
+    this.#leave(session.id);
+    this.#byHandle.delete(session.handle);
+    if (this.#states.delete(session.id)) this.#announce(session, []);
+  }
+
+  linkEnded(link: PeerLink): void {
+    this.#leave(link.id);
+    this.#listed.delete(link.id);
+  }
+
+  // ---- frames of sessions
+
+  /** A 0x30 or 0x35 on a topic that begins with `#!$` and may be sent to. */
+  fromSession(session: Session, frame: Buffer): void {
+    const name = topicOf(frame);
+    const topic = parsePrivateTopic(name);
+    if (topic?.kind === 'message') this.#message(session, frame, name);
+    else if (topic?.kind === 'challenge') this.#challenge(session, frame, name, topic);
+    else this.#context.router.refuse(session, frame, 100, 'private-topic');
+  }
+
+  /** True when the frame only acknowledges a 0x37 (R4 of the SDK specification: Java by 0x37, Go by 0x31). */
+  acknowledges(session: Session, frame: Buffer): boolean {
+    const questions = this.#states.get(session.id)?.questions;
+    return questions?.delete(frame.toString('hex', SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES)) ?? false;
+  }
+
+  /** A 0x38, which is never answered. */
+  result(session: Session, frame: Buffer): void {
+    const body = frame.subarray(CHANNEL_HEADER_BYTES);
+    if (body.length <= RESULT_BYTES_MAX) {
+      this.#post({ type: 'certification-result', session: session.id, body: Buffer.from(body) });
+    } else {
+      session.refuse('certification-result');
+    }
+  }
+
+  /** The end of a request: a challenge that brought no signature is told to the control thread. */
+  observed(requester: Endpoint, frame: Buffer, result: number): void {
+    if (requester.isPeer || result === 0) return;
+    const name = topicOf(frame);
+    if (parsePrivateTopic(name)?.kind !== 'challenge') return;
+    this.#post({ type: 'challenge-failed', session: requester.id, topic: name });
+  }
+
+  // ---- frames of peers
+
+  /** A plain AMOP frame on a private topic: a 2.x node sends no other, a relay never does. */
+  fromNode(link: PeerLink, frame: Buffer, ticket: number): void {
+    const name = topicOf(frame);
+    const topic = parsePrivateTopic(name);
+    if (link.legacy && topic?.kind === 'message') {
+      // The node has certified this relay as a whole; who only subscribes to the name has not been asked for a signature.
+      this.#deliver(link, frame, ticket, name, this.#holdersOf(name));
+    } else if (link.legacy && topic?.kind === 'challenge' && isUnicast(frame)) {
+      this.#challengeFromPeer(link, frame, ticket, name, topic, `link ${link.id}`);
+    } else {
+      link.refuse('malformed-body');
+      this.#refuse(link, frame, ticket, 'private-topic');
+    }
+  }
+
+  /** A frame of the relays' own module that carries a channel frame. */
+  fromRelay(link: PeerLink, packetType: number, payload: Buffer, ticket: number): void {
+    const message = packetType === RelayPacketType.privateMessage ? decodePrivateMessage(payload) : undefined;
+    const challenge = packetType === RelayPacketType.challenge ? decodeChallenge(payload) : undefined;
+    const frame = (message ?? challenge)?.frame;
+    const topic = frame && link.isRoutable(frame) ? parsePrivateTopic(topicOf(frame)) : undefined;
+    if (!frame || !topic) {
+      link.refuse('malformed-frame');
+      return;
+    }
+    const name = topicOf(frame);
+    if (message && topic.kind === 'message') {
+      const ids = new Set<number>();
+      for (const handle of message.handles) {
+        const session = this.#byHandle.get(handle);
+        if (session) ids.add(session.id);
+      }
+      this.#deliver(link, frame, ticket, name, ids);
+    } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
+      this.#challengeFromPeer(link, frame, ticket, name, topic, challenge.handle);
+    } else {
+      link.refuse('malformed-body');
+      this.#refuse(link, frame, ticket, 'private-topic');
+    }
+  }
+
+  // ---- what the control thread says
+
+  onMessage(message: PrivateMessage): void {
+    switch (message.type) {
+      case 'private-sender': {
+        const state = this.#states.get(message.session);
+        if (message.route === undefined) state?.senderOf.delete(message.topic);
+        else state?.senderOf.set(message.topic, message.route);
+        return;
+      }
+      case 'private-target':
+        this.#target(message.route, message.topic, message.endpoint, message.handles);
+        return;
+      case 'private-untarget': {
+        const topic = this.#routes.get(message.route)?.get(message.topic);
+        if (topic) this.#take(topic, message.endpoint);
+        this.#forgetEmpty(message.route, message.topic);
+        return;
+      }
+      case 'challenge-route':
+        this.#challengeRoute(message.topic, message.endpoints);
+        return;
+      case 'challenge-listed':
+        this.#listed.set(message.link, new Set(message.topics));
+        return;
+      case 'certify': {
+        const session = this.#endpointOf(message.session);
+        if (session && !session.isPeer) this.#ask(session, message.body);
+        return;
+      }
+    }
+  }
+
+  // ---- inside
+
+  /** What the session has given up ends at once; what it has new is for the control thread to decide. */
+  #withdraw({ id }: Session, state: PrivateState): void {
+    const names = new Set(state.topics);
+    for (const messageTopic of [...state.senderOf.keys()]) {
+      if (!names.has(PUSH_TOPIC_PREFIX + messageTopic)) state.senderOf.delete(messageTopic);
+    }
+    for (const topic of [...(this.#standsIn.get(id) ?? [])]) {
+      if (!names.has(topic.name)) this.#take(topic, id);
+    }
+  }
+
+  #announce(session: Session, topics: readonly string[]): void {
+    const { certificateDigest, organisation, subject } = session.identity;
+    const { id, handle } = session;
+    this.#post({ type: 'private-topics', session: { id, handle, certificateDigest, organisation, subject }, topics });
+  }
+
+  #message(session: Session, frame: Buffer, name: string): void {
+    const { router, clock, stats } = this.#context;
+    const route = this.#states.get(session.id)?.senderOf.get(name);
+    const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
+    if (!topic) {
+      router.refuse(session, frame, 100, 'not-certified');
+      return;
+    }
+    const nowMs = clock.nowMs();
+    if (isUnicast(frame)) {
+      if (mayPass(this.#context, session, frame, name, 1, false, nowMs)) {
+        router.unicastTo(session, owned(frame), topic, undefined, nowMs);
+      }
+      return;
+    }
+    const { sessions, peers } = topic.countOthers(session);
+    if (!mayPass(this.#context, session, frame, name, sessions + peers, peers > 0, nowMs)) return;
+    session.acknowledge(frame);
+    const dropped = () => stats.add('multicastDropped', QUEUE_FULL);
+    count(this.#context, router.multicastTo(session, owned(frame), topic, undefined, nowMs, dropped));
+  }
+
+  #challenge(session: Session, frame: Buffer, name: string, topic: PrivateTopic): void {
+    const { router, clock } = this.#context;
+    const nowMs = clock.nowMs();
+    const holders = this.#challengeTopics.get(name);
+    let result: ChallengeResult;
+    if (!this.#states.get(session.id)?.senderOf.has(topic.messageTopic)) result = 'not-a-sender';
+    else if (!holders) result = 'no-subscriber';
+    else result = this.#gate.admit(session.handle, name, topic.messageTopic, payloadOf(frame), nowMs);
+    this.#countChallenge(result);
+    if (result === 'passed' && holders) {
+      router.unicastTo(session, owned(frame), holders, undefined, nowMs);
+      return;
+    }
+    router.refuse(session, frame, 100, result === 'no-subscriber' ? 'no-subscriber' : 'challenge-refused');
+  }
+
+  #challengeFromPeer(
+    link: PeerLink,
+    frame: Buffer,
+    ticket: number,
+    name: string,
+    topic: PrivateTopic,
+    source: string,
+  ): void {
+    const { router, clock } = this.#context;
+    const nowMs = clock.nowMs();
+    const holders = this.#challengeTopics.get(name);
+    let result: ChallengeResult;
+    if (!this.#listed.get(link.id)?.has(name)) result = 'not-listed';
+    else if (!holders) result = 'no-subscriber';
+    else result = this.#gate.admit(source, name, topic.messageTopic, payloadOf(frame), nowMs);
+    this.#countChallenge(result);
+    if (result === 'passed' && holders) router.unicastTo(link, owned(frame), holders, undefined, nowMs, ticket);
+    else router.refuse(link, frame, 100, 'challenge-refused', ticket);
+  }
+
+  #deliver(link: PeerLink, frame: Buffer, ticket: number, name: string, only: ReadonlySet<number>): void {
+    const { router, topics, clock, stats } = this.#context;
+    const topic = topics.lookup(Buffer.from(name, 'utf8'));
+    const nowMs = clock.nowMs();
+    if (!isUnicast(frame)) {
+      if (!topic) return;
+      const dropped = () => stats.add('multicastDropped', QUEUE_FULL);
+      count(this.#context, router.multicastTo(link, owned(frame), topic, only, nowMs, dropped));
+    } else if (topic) {
+      router.unicastTo(link, owned(frame), topic, only, nowMs, ticket);
+    } else {
+      router.refuse(link, frame, 101, 'no-subscriber', ticket);
+    }
+  }
+
+  /** Nothing is answered to a multicast. */
+  #refuse(link: PeerLink, frame: Buffer, ticket: number, reason: 'private-topic'): void {
+    if (isUnicast(frame)) this.#context.router.refuse(link, frame, 100, reason, ticket);
+  }
+
+  /** Sessions that subscribe to a message topic and can be challenged for it. */
+  #holdersOf(messageTopic: string): ReadonlySet<number> {
+    const ids = new Set<number>();
+    for (const [id, { topics }] of this.#states) {
+      if (!topics.includes(messageTopic)) continue;
+      if (topics.some((name) => isChallengeOf(name, messageTopic))) ids.add(id);
+    }
+    return ids;
+  }
+
+  #target(route: string, name: string, id: number, handles: readonly string[]): void {
+    const endpoint = this.#endpointOf(id);
+    if (!endpoint || endpoint.closed) return;
+    const byName = this.#routes.get(route) ?? new Map<string, DetachedTopic>();
+    this.#routes.set(route, byName);
+    const topic = byName.get(name) ?? new DetachedTopic(name, new MessageForm());
+    byName.set(name, topic);
+    (topic.form as MessageForm).set(id, handles);
+    this.#put(topic, endpoint, Math.max(1, handles.length));
+  }
+
+  #challengeRoute(name: string, ids: readonly number[]): void {
+    const topic = this.#challengeTopics.get(name) ?? new DetachedTopic(name, CHALLENGE_FORM);
+    const wanted = new Set(ids);
+    const gone: number[] = [];
+    topic.subscribers.forEach(({ id }) => {
+      if (!wanted.has(id)) gone.push(id);
+    });
+    for (const id of gone) this.#take(topic, id);
+    for (const id of wanted) {
+      const endpoint = this.#endpointOf(id);
+      if (endpoint && !endpoint.closed) this.#put(topic, endpoint, 1);
+    }
+    if (topic.subscribers.size === 0) this.#challengeTopics.delete(name);
+    else this.#challengeTopics.set(name, topic);
+  }
+
+  #put(topic: DetachedTopic, endpoint: Endpoint, weight: number): void {
+    topic.subscribers.add(endpoint, weight);
+    const standsIn = this.#standsIn.get(endpoint.id) ?? new Set<DetachedTopic>();
+    this.#standsIn.set(endpoint.id, standsIn);
+    standsIn.add(topic);
+  }
+
+  #take(topic: DetachedTopic, id: number): void {
+    const endpoint = this.#endpointOf(id);
+    if (endpoint) topic.subscribers.remove(endpoint);
+    const standsIn = this.#standsIn.get(id);
+    standsIn?.delete(topic);
+    if (standsIn?.size === 0) this.#standsIn.delete(id);
+  }
+
+  /** The endpoint is receiver and sender of nothing any more. Called while it can still be found by its number. */
+  #leave(id: number): void {
+    for (const topic of [...(this.#standsIn.get(id) ?? [])]) {
+      this.#take(topic, id);
+      if (topic.form === CHALLENGE_FORM && topic.subscribers.size === 0) this.#challengeTopics.delete(topic.name);
+    }
+  }
+
+  #forgetEmpty(route: string, name: string): void {
+    const byName = this.#routes.get(route);
+    if (byName?.get(name)?.subscribers.size === 0) byName.delete(name);
+    if (byName?.size === 0) this.#routes.delete(route);
+  }
+
+  #ask(session: Session, body: Uint8Array): void {
+    const state = this.#states.get(session.id);
+    if (!state || session.closed) return;
+    this.#question++;
+    const seq = Buffer.from(String(this.#question).padStart(SEQ_BYTES, '0'), 'latin1');
+    if (state.questions.size >= QUESTIONS_MAX) {
+      const [oldest] = state.questions;
+      state.questions.delete(oldest);
+    }
+    state.questions.add(seq.toString('hex'));
+    session.send(encodeFrame(MessageType.requestCertification, seq, 0, body));
+  }
+
+  #countChallenge(result: ChallengeResult): void {
+    this.#context.stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
+  }
+}
+
+/** Names the sessions behind a relay that may receive; a 2.x node gets the plain frame. */
+class MessageForm implements RelayForm {
+  readonly packetType = RelayPacketType.privateMessage;
+  readonly #links = new Map<number, LinkHandles>();
+
+  set(link: number, handles: readonly string[]): void {
+    this.#links.set(link, { handles: handles.slice(0, HANDLES_MAX), next: 0 });
+  }
+
+  prefix(link: number, frame: Buffer): Buffer | undefined {
+    const known = this.#links.get(link);
+    if (!known || known.handles.length === 0) return undefined;
+    const { handles } = known;
+    if (!isUnicast(frame) || handles.length <= UNICAST_HANDLES_MAX) return encodeHandles(handles);
+    const some = Array.from({ length: UNICAST_HANDLES_MAX }, (_, at) => handles[(known.next + at) % handles.length]);
+    known.next = (known.next + 1) % handles.length;
+    return encodeHandles(some);
+  }
+}
+
+/** Names the session that challenges. */
+const CHALLENGE_FORM: RelayForm = {
+  packetType: RelayPacketType.challenge,
+  prefix: (_link, _frame, sender) => ('handle' in sender ? encodeHandle((sender as Session).handle) : undefined),
+};
+
+/** Two topics and a node ID, and room for blanks. */
+const RESULT_BYTES_MAX = 4_096;
+
+/** A handle for a session's life: nobody can guess one. */
+export function newHandle(): string {
+  return randomBytes(8).toString('hex');
+}
+
+const isUnicast = (frame: Buffer): boolean => frame[TYPE_LOW_BYTE] === MessageType.unicast;
+
+const topicOf = (frame: Buffer): string =>
+  frame.toString('utf8', CHANNEL_HEADER_BYTES + 1, CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
+
+const payloadOf = (frame: Buffer): Buffer => frame.subarray(CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
+
+function isChallengeOf(name: string, messageTopic: string): boolean {
+  const topic = parsePrivateTopic(name);
+  return topic?.kind === 'challenge' && topic.messageTopic === messageTopic;
+}
+
+function count({ stats }: ShardContext, copies: number): void {
+  if (copies < 0) stats.add('multicastDuplicates');
+  else stats.add('multicastCopies', 0, copies);
+}
