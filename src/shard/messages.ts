@@ -116,6 +116,8 @@ export type ControlToShard =
   | { readonly type: 'challenge-route'; readonly topic: string; readonly endpoints: readonly number[] }
   /** The challenge topics in the list that a peer has pulled: it may challenge on them. */
   | { readonly type: 'challenge-listed'; readonly link: number; readonly topics: readonly string[] }
+  /** A `certification-result` of the session is done with, and what came of it was said before. */
+  | { readonly type: 'private-settled'; readonly session: number }
   /** Push a 0x37 to the session. */
   | { readonly type: 'certify'; readonly session: number; readonly body: Uint8Array };
 

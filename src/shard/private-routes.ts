@@ -38,6 +38,8 @@ export type PrivateMessage = Extract<
 
 /** A unicast names at most so many of the sessions behind a relay, in turn: that relay tries them itself. */
 const UNICAST_HANDLES_MAX = 16;
+/** Messages that wait for a result to be settled, which takes less than a millisecond. */
+const PARKED_MAX = 256;
 /** Questions (0x37) of a session whose acknowledgement has not come. */
 const QUESTIONS_MAX = 1_024;
 
@@ -52,6 +54,10 @@ class PrivateState {
   readonly senderOf = new Map<string, string>();
   /** Sequences of 0x37 that it has not acknowledged, in hex. */
   readonly questions = new Set<string>();
+  /** Results (0x38) that the control thread has not settled: it may allow in this moment what is sent next. */
+  unsettled = 0;
+  /** Messages that found no route meanwhile, in their order. */
+  parked: Buffer[] = [];
 }
 
 interface LinkHandles {
@@ -120,7 +126,10 @@ export class PrivateRoutes {
     const topic = parsePrivateTopic(name);
     if (topic?.kind === 'message') this.#message(session, frame, name);
     else if (topic?.kind === 'challenge') this.#challenge(session, frame, name, topic);
-    else this.#context.router.refuse(session, frame, 100, 'private-topic');
+    else {
+      session.refuse('private-topic');
+      this.#context.router.refuse(session, frame, 100, 'private-topic');
+    }
   }
 
   /** True when the frame only acknowledges a 0x37 (R4 of the SDK specification: Java by 0x37, Go by 0x31). */
@@ -132,7 +141,9 @@ export class PrivateRoutes {
   /** A 0x38, which is never answered. */
   result(session: Session, frame: Buffer): void {
     const body = frame.subarray(CHANNEL_HEADER_BYTES);
-    if (body.length <= RESULT_BYTES_MAX) {
+    const state = this.#states.get(session.id);
+    if (state && body.length <= RESULT_BYTES_MAX) {
+      state.unsettled++;
       this.#post({ type: 'certification-result', session: session.id, body: Buffer.from(body) });
     } else {
       session.refuse('certification-result');
@@ -209,6 +220,9 @@ export class PrivateRoutes {
         this.#forgetEmpty(message.route, message.topic);
         return;
       }
+      case 'private-settled':
+        this.#settled(message.session);
+        return;
       case 'challenge-route':
         this.#challengeRoute(message.topic, message.endpoints);
         return;
@@ -244,8 +258,14 @@ export class PrivateRoutes {
 
   #message(session: Session, frame: Buffer, name: string): void {
     const { router, clock, stats } = this.#context;
-    const route = this.#states.get(session.id)?.senderOf.get(name);
+    const state = this.#states.get(session.id);
+    const route = state?.senderOf.get(name);
     const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
+    if (!topic && state && state.unsettled > 0 && state.parked.length < PARKED_MAX) {
+      session.held(frame.length);
+      state.parked.push(owned(frame));
+      return;
+    }
     if (!topic) {
       router.refuse(session, frame, 100, 'not-certified');
       return;
@@ -262,6 +282,18 @@ export class PrivateRoutes {
     session.acknowledge(frame);
     const dropped = () => stats.add('multicastDropped', QUEUE_FULL);
     count(this.#context, router.multicastTo(session, owned(frame), topic, undefined, nowMs, dropped));
+  }
+
+  #settled(id: number): void {
+    const state = this.#states.get(id);
+    const session = this.#endpointOf(id);
+    if (!state || !session || session.isPeer || --state.unsettled > 0) return;
+    const parked = state.parked;
+    state.parked = [];
+    for (const frame of parked) {
+      session.released(frame.length);
+      this.#message(session, frame, topicOf(frame));
+    }
   }
 
   #challenge(session: Session, frame: Buffer, name: string, topic: PrivateTopic): void {

@@ -174,26 +174,6 @@ describe('replay of the captured channel scenarios', () => {
     for (const client of clients.values()) await client.close();
   });
 
-  for (const { id, title, frames } of scenarios.filter((scenario) => Number(scenario.id.slice(0, 2)) >= 30)) {
-    it(`${id}: until private topics exist every message on them gets 100 (${title})`, async () => {
-      const malformedBefore = (await relay().metrics()).value('amop_input_refused_total', { reason: 'malformed-body' });
-      const clients = await connectClients(id, frames);
-      for (const { client, fromNode, bytes } of frames) {
-        if (fromNode) continue;
-        clients.get(client)!.sendBytes(bytes);
-        await clients.get(client)!.barrier();
-        const { type, seq } = decodeFrame(bytes);
-        if (type !== TYPE.unicast && type !== TYPE.multicast) continue;
-        const answer = await clients.get(client)!.next('0x31 with 100');
-        expect(answer.bytes.toString('hex')).toBe(encodeFrame(TYPE.response, seq, 100, '').toString('hex'));
-      }
-      await expectSilence(clients);
-      const metrics = await relay().metrics();
-      expect(metrics.value('amop_input_refused_total', { reason: 'private-topic' })).toBeGreaterThan(0);
-      expect(metrics.value('amop_input_refused_total', { reason: 'malformed-body' })).toBe(malformedBefore);
-    });
-  }
-
   /** The clients of a scenario in the state that the earlier scenarios left them in. */
   async function connectClients(id: string, frames: readonly CapturedFrame[]): Promise<Map<CapturedClient, RawClient>> {
     const number = Number(id.slice(0, 2));

@@ -100,6 +100,7 @@ export class PrivateTopics {
         return;
       case 'certification-result':
         this.#result(message.session, message.body);
+        this.#options.post({ type: 'private-settled', session: message.session });
         return;
       case 'challenge-failed':
         this.#certification.challengeFailed(senderId(message.session), message.topic, this.#nowMs);

@@ -1,5 +1,5 @@
 /**
- * The captured channel scenarios of public topics against two relays, as they were captured against two nodes: A, A2 and C
+ * The captured channel scenarios against two relays, as they were captured against two nodes: A, A2 and C
  * on relay 0, B and B2 on relay 1. Every client must receive the node's frames byte for byte, in their order and nothing
  * else, but for decisions on silent subscribers and on delivery within one relay. JSON-RPC (07, 08) asks nothing of a
  * peer and is replayed against one relay elsewhere.
@@ -46,7 +46,7 @@ const replayed = scenarios.filter(({ id }) => numberOf(id) <= 26 && numberOf(id)
 describe('replay of the captured channel scenarios over two relays', () => {
   const mesh = useMesh({ limits: { subscriber_timeout_ms: SUBSCRIBER_TIMEOUT_MS } });
 
-  it('covers every captured scenario of public topics', () => {
+  it('covers every captured scenario', () => {
     const numbers = new Set(replayed.map(({ id }) => numberOf(id)));
     const all = Array.from({ length: 26 }, (_, index) => index + 1);
     expect([...numbers]).toEqual(all.filter((number) => number !== 7 && number !== 8));
@@ -80,6 +80,45 @@ describe('replay of the captured channel scenarios over two relays', () => {
     const answer = await clients.get('A')!.request('topicA');
     expect([answer.result, answer.body.length]).toEqual([100, 0]);
     for (const client of clients.values()) await client.close();
+  });
+
+  it('30 and 31: a private topic certified and used, another one that fails, on the same connections', async () => {
+    const clients = await connectClients('30-private', []);
+    const [a, b] = [clients.get('A')!, clients.get('B')!];
+    await Promise.all([a.subscribe(), b.subscribe()]);
+    const frames = scenarios.filter(({ id }) => numberOf(id) >= 30).flatMap((scenario) => scenario.frames);
+    /** What differs: the number of a 0x37, and who the sender is told that the subscriber is. */
+    const questions = new Map<string, { seq: string; nodeId: string }>();
+    for (const { name, client, fromNode, bytes } of frames) {
+      const captured = decodeFrame(bytes);
+      const json = () => JSON.parse(captured.body.toString()) as { nodeId: string; topic: string };
+      if (fromNode) {
+        const received = await clients.get(client)!.next(name);
+        let expected = bytes;
+        if (captured.type === 0x37) {
+          const { nodeId } = JSON.parse(received.body.toString()) as { nodeId: string };
+          expect([nodeId, received.seq]).toEqual([
+            expect.stringMatching(/^[0-9a-f]{128}$/),
+            expect.stringMatching(/^\d{32}$/),
+          ]);
+          questions.set(captured.seq, { seq: received.seq, nodeId });
+          questions.set(json().topic, { seq: received.seq, nodeId });
+          const body = captured.body.toString().replace(json().nodeId, nodeId);
+          expected = encodeFrame(captured.type, received.seq, captured.result, body);
+        }
+        expect(received.bytes.toString('latin1'), name).toBe(expected.toString('latin1'));
+      } else if (captured.type === 0x37) {
+        const { seq } = questions.get(captured.seq)!;
+        clients.get(client)!.sendBytes(encodeFrame(captured.type, seq, captured.result, captured.body));
+      } else if (captured.type === 0x38) {
+        const { nodeId, topic } = json();
+        const body = captured.body.toString().replace(nodeId, questions.get(topic)!.nodeId);
+        clients.get(client)!.sendBytes(encodeFrame(captured.type, captured.seq, captured.result, body));
+      } else {
+        clients.get(client)!.sendBytes(bytes);
+      }
+    }
+    await expectSilence(clients);
   });
 
   /** A new topic set counts as sent when the other relay knows it. */

@@ -91,7 +91,10 @@ describe.each([
       await subscriber(mesh(), there, name, 'c'),
     ];
     const mallory = await subscriber(mesh(), there, name, 'd');
-    await until(() => alice.results.filter(({ checkResult }) => checkResult === 0).length === 3, 'three certifications');
+    await until(
+      () => alice.results.filter(({ checkResult }) => checkResult === 0).length === 3,
+      'three certifications',
+    );
     await alice.untilServed();
     for (const receiver of receivers) receiver.messages.length = 0;
     for (let n = 0; n < 300; n++) expect((await alice.request(`${n}`)).result).toBe(0);
