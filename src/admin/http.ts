@@ -1,4 +1,4 @@
-/** The admin plane: `/metrics`, `/healthz`, `/readyz` and `/peers` over plain HTTP, on whichever server this Node can run. */
+/** The admin plane: `/metrics`, `/healthz`, `/readyz`, `/peers` and `/private` over plain HTTP, on whichever server this Node can run. */
 import type { Logger } from '../base/logger.js';
 import type { Health } from './health.js';
 import type { Metrics } from './metrics.js';
@@ -19,6 +19,8 @@ export interface AdminOptions extends ListenOptions {
   readonly health: Health;
   /** What `/peers` shows. */
   readonly peers: () => object;
+  /** What `/private` shows. */
+  readonly privates: () => readonly object[];
   /** Does without uWebSockets.js where it is available. */
   readonly implementation?: 'node:http';
 }

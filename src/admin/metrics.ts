@@ -16,7 +16,16 @@ export interface MetricsSources {
   readonly buildInfo: { readonly version: string; readonly node: string; readonly native: string };
   readonly certificates?: () => readonly CertificateExpiry[];
   readonly peers?: () => PeerMetricsSource;
+  /** Pairs of sender and subscriber of private topics, by state. */
+  readonly privatePairs?: () => Readonly<Record<(typeof PAIR_STATES)[number], number>>;
 }
+
+const PAIR_STATES = ['pending', 'certified', 'failed'] as const;
+
+export const PRIVATE_PAIRS = {
+  name: 'amop_private_pairs',
+  help: 'Pairs of sender and subscriber of private topics, by the state of their certification.',
+} as const;
 
 export interface Metrics {
   readonly contentType: string;
@@ -68,6 +77,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
   for (const { name, help, type, read } of PEER_METRICS) {
     register(new ReadMetric({ name, help, type }, () => read(sources.peers?.() ?? NO_PEERS)));
   }
+  register(
+    new ReadMetric({ ...PRIVATE_PAIRS, type: 'gauge' }, () => {
+      const pairs = sources.privatePairs?.();
+      return PAIR_STATES.map((state) => ({ labels: { state }, value: pairs?.[state] ?? 0 }));
+    }),
+  );
   register(new ReadMetric({ ...REQUEST_DURATION, type: 'histogram' }, () => durationSamples(sources.shardStats())));
 
   new Gauge({

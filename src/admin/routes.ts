@@ -34,9 +34,10 @@ export interface AdminSources {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly peers: () => object;
+  readonly privates: () => readonly object[];
 }
 
-export function createAdminRoutes({ metrics, health, peers }: AdminSources, logger: Logger): AdminRoutes {
+export function createAdminRoutes({ metrics, health, peers, privates }: AdminSources, logger: Logger): AdminRoutes {
   const routes: Readonly<Record<string, () => AdminAnswer | Promise<AdminAnswer>>> = {
     '/metrics': async () => ({
       status: 200,
@@ -47,6 +48,7 @@ export function createAdminRoutes({ metrics, health, peers }: AdminSources, logg
     '/healthz': () => healthAnswer(health.live()),
     '/readyz': () => healthAnswer(health.ready()),
     '/peers': () => ({ ...json(200, peers()), keepAlive: true }),
+    '/private': () => ({ ...json(200, { pairs: privates() }), keepAlive: true }),
   };
   let open = 0;
 

@@ -43,7 +43,8 @@ export const privateTopics = z
           'Certifies subscribers of this relay for its own senders, too. With `false` every session of this relay that ' +
           'subscribes receives without, as on a 2.x node.',
       }),
-    certification_ttl_ms: z.int().min(10_000).max(86_400_000).default(600_000).meta({
+    certification_seconds: z.int().min(10).max(86_400).default(600).meta({
+      unit: 's',
       description: 'How long a certification counts; it is renewed in silence before it ends.',
     }),
   })

@@ -80,6 +80,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     endpoint: () => endpointOf(pool.listeners),
     topics,
     peers: () => peers?.listed() ?? [],
+    privateStatus: (session) => privates.status(session),
   };
   const onMessage = (shard: number, message: ShardToControl): void => {
     switch (message.type) {
@@ -90,7 +91,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
         pool.post(shard, {
           type: 'rpc-reply',
           call: message.call,
-          body: answerRpc(rpcSource, message.body, message.ownClient),
+          body: answerRpc(rpcSource, message.session, message.body, message.ownClient),
         });
         return;
       case 'subscriptions':
@@ -138,6 +139,7 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
   const metrics = createMetrics({
     shardStats: () => [...pool.stats, new Float64Array(stats)],
     peers: () => ({ ...nodeStatus(), organisations: peers?.traffic ?? new Map() }),
+    privatePairs: () => privates.counts(),
     buildInfo: { version, node: process.version, native: pool.scanner },
     certificates: () => certificates,
   });
@@ -148,7 +150,10 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     certificates: () => certificates,
     now: () => Date.now(),
   });
-  const admin = createAdminServer({ ...config.admin, metrics, health, peers: nodeStatus }, logger);
+  const admin = createAdminServer(
+    { ...config.admin, metrics, health, peers: nodeStatus, privates: () => privates.status() },
+    logger,
+  );
   const address = await admin.start().catch(async (error: unknown) => {
     stopTimers();
     await pool.stop(0);
@@ -212,7 +217,7 @@ function createPrivateTopics(
   return new PrivateTopics({
     ownNodeId: identityOfNode(prepared).nodeId,
     certifyLocal: config.private_topics.certify_local,
-    ttlMs: config.private_topics.certification_ttl_ms,
+    ttlMs: config.private_topics.certification_seconds * 1_000,
     maySend: (name, session) => access.maySend(name, session),
     logger,
     clock: systemClock,

@@ -4,6 +4,7 @@
  */
 import { formatRpcError, formatRpcResult, parseRpcRequest, RpcErrorCode } from '../wire/channel/json-rpc.js';
 import type { ListedPeer } from './peers/peer-service.js';
+import type { PrivateStatus } from './private/private-topics.js';
 import type { TopicDirectory } from './topic-directory.js';
 
 /** Versions that Go and Java accept: exactly three numbers, 2.1.0 or above, below 3. */
@@ -24,10 +25,12 @@ export interface RpcSource {
   readonly endpoint: () => string;
   readonly topics: TopicDirectory;
   readonly peers: () => readonly ListedPeer[];
+  /** Pairs of private topics in which a session takes part. */
+  readonly privateStatus: (session: number) => readonly PrivateStatus[];
 }
 
-/** Answers one request body with one reply body. `ownClient` opens the methods of the relay itself. */
-export function answerRpc(source: RpcSource, body: Uint8Array, ownClient: boolean): Buffer {
+/** Answers one request body of a session with one reply body. `ownClient` opens the methods of the relay itself. */
+export function answerRpc(source: RpcSource, session: number, body: Uint8Array, ownClient: boolean): Buffer {
   const request = parseRpcRequest(body);
   if (!request.ok) return request.reply;
   const { id, method } = request;
@@ -59,6 +62,10 @@ export function answerRpc(source: RpcSource, body: Uint8Array, ownClient: boolea
     case 'amop_topics':
       if (ownClient) return formatRpcResult(id, source.topics.visible().slice(0, LISTED_TOPICS_MAX));
       break;
+    case 'amop_privateStatus':
+      if (ownClient)
+        return formatRpcResult(id, source.privateStatus(session).slice(0, LISTED_TOPICS_MAX).map(pairInfo));
+      break;
   }
   return formatRpcError(
     id,
@@ -77,6 +84,10 @@ function peerInfo({ agency, remote, name, nodeId, topics }: ListedPeer): NodeInf
     NodeID: nodeId,
     Topic: topics.slice(0, LISTED_TOPICS_MAX),
   };
+}
+
+function pairInfo({ topic, state, forSeconds, failure, sender, subscriber }: PrivateStatus) {
+  return { topic, state, forSeconds, failure, sender, subscriber };
 }
 
 function nodeInfo(source: RpcSource): NodeInfo {

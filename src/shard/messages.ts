@@ -129,7 +129,13 @@ export type ShardToControl =
       readonly scanner: 'native' | 'typescript';
     }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: LogFields; readonly message: string }
-  | { readonly type: 'rpc'; readonly call: number; readonly body: Uint8Array; readonly ownClient: boolean }
+  | {
+      readonly type: 'rpc';
+      readonly call: number;
+      readonly session: number;
+      readonly body: Uint8Array;
+      readonly ownClient: boolean;
+    }
   | { readonly type: 'subscriptions'; readonly added: readonly string[]; readonly removed: readonly string[] }
   | { readonly type: 'alive' }
   | { readonly type: 'peer-up'; readonly peer: NewPeer }

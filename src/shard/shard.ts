@@ -173,7 +173,7 @@ export class Shard implements ShardContext, RouterObserver {
     const call = this.#nextCall++;
     session.rpcCalls++;
     this.#calls.set(call, { session, seq, startedMs: this.clock.nowMs() });
-    this.#post({ type: 'rpc', call, body, ownClient: session.wantsReason });
+    this.#post({ type: 'rpc', call, session: session.id, body, ownClient: session.wantsReason });
   }
 
   subscriptionsChanged(change: SubscriptionChange): void {

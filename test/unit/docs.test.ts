@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { METRIC_TABLE, REQUEST_DURATION, TLS_HANDSHAKE_FAILURES } from '../../src/admin/metric-table.js';
+import { PRIVATE_PAIRS } from '../../src/admin/metrics.js';
 import { PEER_METRICS } from '../../src/admin/peer-metrics.js';
 import { CLOSE_REASONS, REFUSALS, TLS_FAILURES } from '../../src/base/close-reason.js';
 import { RELAY_ERROR_CODES } from '../../src/base/errors.js';
@@ -107,6 +108,8 @@ describe('documents', () => {
       ...['', '_bucket', '_sum', '_count'].map((ending) => `${REQUEST_DURATION.name}${ending}`),
       ...PEER_METRICS.map(({ name }) => name),
       TLS_HANDSHAKE_FAILURES.name,
+      PRIVATE_PAIRS.name,
+      'amop_privateStatus',
       'amop_tls_cert_expiry_timestamp_seconds',
       'amop_build_info',
       // Not metrics: a JSON-RPC method and the addon's file.

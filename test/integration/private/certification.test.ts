@@ -175,7 +175,7 @@ describe('a certification', () => {
   it('is done anew before it ends, in silence, and ends when the renewal says no', async () => {
     const mesh = await startMesh({
       limits,
-      extraToml: '[private_topics]\ncertification_ttl_ms = 10000',
+      extraToml: '[private_topics]\ncertification_seconds = 10',
     });
     const alice = await sender(mesh, 0, 'renewed', 'right');
     const bob = await subscriber(mesh, 1, 'renewed', 'right');

@@ -35,7 +35,14 @@ function makeServer(
 ) {
   const health: Health = { live: () => sources.live ?? OK, ready: () => sources.ready ?? OK };
   const metrics = { contentType: 'text/plain; version=0.0.4', render: sources.render ?? (async () => 'up 1\n') };
-  const options = { listen_ip: ip, listen_port: port, metrics, health, peers: () => ({ peers: [] }) };
+  const options = {
+    listen_ip: ip,
+    listen_port: port,
+    metrics,
+    health,
+    peers: () => ({ peers: [] }),
+    privates: () => [],
+  };
   return createAdminServer(forced === undefined ? options : { ...options, implementation: forced }, logger);
 }
 
@@ -140,7 +147,7 @@ describe.each([
       expect(response.status, path).toBe(404);
       expect(await response.json()).toEqual({
         error: 'not found',
-        paths: ['/metrics', '/healthz', '/readyz', '/peers'],
+        paths: ['/metrics', '/healthz', '/readyz', '/peers', '/private'],
       });
     }
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS']) {

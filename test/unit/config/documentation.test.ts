@@ -40,6 +40,10 @@ describe('the documentation of the configuration', () => {
       'tls.curves',
       'chain.id',
       'chain.groups',
+      'private_topics.certify_local',
+      'private_topics.certification_seconds',
+      'private_topic[].name',
+      'private_topic[].senders',
       'flow_control.outgoing_bandwidth_limit',
       'flow_control.session_bandwidth_limit',
       'flow_control.organisation_bandwidth_limit',
@@ -59,6 +63,7 @@ describe('the documentation of the configuration', () => {
     expect(rows.filter((row) => row.required).map((row) => row.path)).toEqual([
       ...['key', 'cert', 'ca_cert'].map((key) => `rpc.listener[].${key}`),
       ...['key', 'cert', 'ca_cert'].map((key) => `network_security.${key}`),
+      'private_topic[].name',
       'flow_control.topic[].name',
       'flow_control.topic[].bandwidth_limit',
       'organisation[].name',

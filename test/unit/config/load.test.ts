@@ -43,6 +43,8 @@ describe('a configuration without mistakes', () => {
       certificate_whitelist: { ids: [] },
       certificate_blacklist: { ids: [] },
       chain: { id: '1', groups: [1] },
+      private_topics: { certify_local: true, certification_seconds: 600 },
+      private_topic: [],
       flow_control: { topic: [] },
       organisation: [],
       admin: { listen_ip: '127.0.0.1', listen_port: 9090 },
@@ -150,7 +152,7 @@ groups = [1, "2", 1.5]
     expect(problems(`level = "info"\n${LISTENER}`)).toEqual(['f:1: level: unknown key here; it belongs under [log]']);
     expect(problems(`${LISTENER}[relay]\nshards = 2`)).toEqual([
       'f:5: relay: unknown key; known here: rpc, network_security, p2p, compatibility, certificate_whitelist, ' +
-        'certificate_blacklist, tls, chain, flow_control, organisation, admin, log, limits',
+        'certificate_blacklist, tls, chain, private_topics, private_topic, flow_control, organisation, admin, log, limits',
     ]);
     expect(problems(`${LISTENER}[limits]\nsession_max = 4\nhandshake_timeout = 5`)).toEqual([
       'f:6: limits.session_max: unknown key; did you mean sessions_max?',
