@@ -17,7 +17,7 @@ import { InboundBudget } from '../core/inbound-budget.js';
 import { Router, type RouterObserver } from '../core/router.js';
 import { SeenCache } from '../core/seen-cache.js';
 import { type SubscriptionChange, TopicTable } from '../core/topic-table.js';
-import { describePeer } from '../pki/peer.js';
+import { describePeer, type PeerDescription } from '../pki/peer.js';
 import { splitPem } from '../pki/pem.js';
 import { createRows } from '../transport/frame-reader.js';
 import type { FrameWriter } from '../transport/frame-writer.js';
@@ -228,6 +228,8 @@ export class Shard implements ShardContext, RouterObserver {
       socket.destroy();
       return;
     }
+    const tell = this.#gate.redials.connected(socket.remoteAddress ?? '', peer.certificateDigest);
+    if (tell) this.#reportRedials(remote, peer);
     const id = this.#nextSession++;
     const session = new Session(
       id,
@@ -255,6 +257,26 @@ export class Shard implements ShardContext, RouterObserver {
         certificate: peer.certificateDigest,
       },
       'session opened',
+    );
+  }
+
+  #reportRedials(remote: string, peer: PeerDescription): void {
+    this.logger.log(
+      'warn',
+      {
+        component: 'channel',
+        remote,
+        subject: peer.subjectCn,
+        organisation: peer.issuerCn,
+        certificate: peer.certificateDigest,
+        explanation:
+          `this certificate made more than ${this.limits.redialsMax} connections in 10 s from this address, whose new ` +
+          'connections now enter at 10 a second; sessions are not touched',
+        hint:
+          'a Go SDK v1.1.1 does this for ever once it has lost its connection: restart that client. Of any other, look up ' +
+          'why its sessions end. If many clients share address and certificate, raise limits.redials_max',
+      },
+      'a client dials again and again: connections from its address are slowed down',
     );
   }
 
@@ -302,6 +324,7 @@ export class Shard implements ShardContext, RouterObserver {
       for (const session of this.#sessions) session.expire(nowMs);
     }
     this.stats.set('handshakes', this.#gate.size);
+    this.stats.set('slowedAddresses', this.#gate.redials.size);
     this.stats.set('pendingRequests', this.router.pending);
     this.stats.set('inboundBytes', this.budget.usedBytes);
     if (this.#draining) this.#drainStep(nowMs);

@@ -17,6 +17,9 @@ import { RawClient, type RawClientOptions } from './raw-client.js';
 const READY_DEADLINE_MS = 15_000;
 const EXIT_DEADLINE_MS = 15_000;
 
+/** The clients of a test share one certificate and one address, and are many. */
+const TEST_LIMITS = { redials_max: 10_000 };
+
 export interface RelayOptions {
   /** `[limits]`, in the names of the file. */
   readonly limits?: Readonly<Record<string, number>>;
@@ -247,7 +250,7 @@ function relayToml(pki: TestPki, options: RelayOptions): string {
       `ca_cert = ${JSON.stringify(join(pki.dir, kind, 'ca.crt'))}`,
     ].join('\n'),
   );
-  const limits = Object.entries(options.limits ?? {}).map(([name, value]) => `${name} = ${value}`);
+  const limits = Object.entries({ ...TEST_LIMITS, ...options.limits }).map(([name, value]) => `${name} = ${value}`);
   return [
     ...listeners,
     `[admin]\nlisten_ip = "127.0.0.1"\nlisten_port = ${options.adminPort ?? 0}`,
