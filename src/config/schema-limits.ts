@@ -43,7 +43,7 @@ export const limitKeys = {
     'redialsMax',
     1,
     REDIALS_MAX,
-    'Connections that one certificate may make from one address in 10 s. When it makes more, new connections from that address wait before TLS and enter at 10 a second; sessions are not touched.',
+    'Connections that one certificate may make from one address in 10 s. When it makes more, new connections from that address wait before TLS and enter at 5 a second; sessions are not touched.',
   ),
   handshake_timeout_ms: timeout('handshakeTimeoutMs', 'A TLS handshake that takes longer is ended.'),
   idle_timeout_ms: timeout(

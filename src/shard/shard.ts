@@ -17,7 +17,7 @@ import { InboundBudget } from '../core/inbound-budget.js';
 import { Router, type RouterObserver } from '../core/router.js';
 import { SeenCache } from '../core/seen-cache.js';
 import { type SubscriptionChange, TopicTable } from '../core/topic-table.js';
-import { describePeer, type PeerDescription } from '../pki/peer.js';
+import { describePeer, type KnownPeers, type PeerDescription } from '../pki/peer.js';
 import { splitPem } from '../pki/pem.js';
 import { createRows } from '../transport/frame-reader.js';
 import type { FrameWriter } from '../transport/frame-writer.js';
@@ -105,6 +105,7 @@ export class Shard implements ShardContext, RouterObserver {
     const bound: BoundListener[] = [];
     for (const setup of this.#setup.listeners) {
       const authorities = splitPem(setup.caPem).map((block) => new X509Certificate(block.pem));
+      const known: KnownPeers = new Map();
       const listener = new Listener({
         setup,
         tls: this.#setup.tls,
@@ -112,7 +113,7 @@ export class Shard implements ShardContext, RouterObserver {
         gate: this.#gate,
         stats: this.stats,
         logger: this.logger,
-        onSession: (socket) => this.#open(socket, authorities),
+        onSession: (socket) => this.#open(describePeer(socket, authorities, known), socket),
       });
       this.#listeners.push(listener);
       bound.push(await listener.start());
@@ -205,9 +206,8 @@ export class Shard implements ShardContext, RouterObserver {
 
   // ---- inside
 
-  #open(socket: TLSSocket, authorities: readonly X509Certificate[]): void {
+  #open(peer: PeerDescription | undefined, socket: TLSSocket): void {
     const remote = `${socket.remoteAddress}:${socket.remotePort}`;
-    const peer = describePeer(socket, authorities);
     if (!peer) {
       // The connection ended within the turn that verified it.
       this.stats.add('tlsFailures', TLS_FAILURES.indexOf('connection-lost'));
@@ -228,8 +228,9 @@ export class Shard implements ShardContext, RouterObserver {
       socket.destroy();
       return;
     }
-    const tell = this.#gate.redials.connected(socket.remoteAddress ?? '', peer.certificateDigest);
-    if (tell) this.#reportRedials(remote, peer);
+    const address = socket.remoteAddress ?? '';
+    if (this.#gate.redials.connected(address, peer.certificateDigest)) this.#reportRedials(remote, peer);
+    const isRedialling = this.#gate.redials.isSlowed(address);
     const id = this.#nextSession++;
     const session = new Session(
       id,
@@ -241,13 +242,14 @@ export class Shard implements ShardContext, RouterObserver {
         organisation: peer.issuerCn,
         organisationId: peer.organisationId ?? UNKNOWN_ORGANISATION,
         certificateDigest: peer.certificateDigest,
+        isRedialling,
       },
       this,
     );
     this.#sessions.add(session);
     this.stats.set('sessions', this.#sessions.size);
     this.logger.log(
-      'info',
+      isRedialling ? 'debug' : 'info',
       {
         component: 'channel',
         session: session.label,
@@ -271,7 +273,7 @@ export class Shard implements ShardContext, RouterObserver {
         certificate: peer.certificateDigest,
         explanation:
           `this certificate made more than ${this.limits.redialsMax} connections in 10 s from this address, whose new ` +
-          'connections now enter at 10 a second; sessions are not touched',
+          'connections now enter at 5 a second; sessions are not touched',
         hint:
           'a Go SDK v1.1.1 does this for ever once it has lost its connection: restart that client. Of any other, look up ' +
           'why its sessions end. If many clients share address and certificate, raise limits.redials_max',

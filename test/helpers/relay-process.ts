@@ -28,6 +28,8 @@ export interface RelayOptions {
   readonly logLevel?: string;
   /** 0, a free one, unless a test wants a taken one. */
   readonly adminPort?: number;
+  /** Those of a relay that is to be replaced; free ones otherwise. */
+  readonly channelPorts?: Readonly<Record<Kind, number>>;
 }
 
 export interface LogLine {
@@ -244,7 +246,7 @@ function relayToml(pki: TestPki, options: RelayOptions): string {
     [
       '[[rpc.listener]]',
       'channel_listen_ip = "127.0.0.1"',
-      'channel_listen_port = 0',
+      `channel_listen_port = ${options.channelPorts?.[kind] ?? 0}`,
       `key = ${JSON.stringify(join(pki.dir, kind, 'relay.key'))}`,
       `cert = ${JSON.stringify(join(pki.dir, kind, 'relay.crt'))}`,
       `ca_cert = ${JSON.stringify(join(pki.dir, kind, 'ca.crt'))}`,

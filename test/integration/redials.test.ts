@@ -33,13 +33,13 @@ async function relayWithLoop(): Promise<{ relay: RelayProcess; session: RawClien
 }
 
 describe('a client that dials again and again', () => {
-  it('gets ten connections a second after the first twenty, whatever certificate comes from its address', async () => {
+  it('gets five connections a second after the first twenty, whatever certificate comes from its address', async () => {
     const { relay } = await relayWithLoop();
     const startMs = performance.now();
-    await dial(relay, 10, from(LOOPING));
-    await dial(relay, 10, { ...from(LOOPING), kind: 'rsa', credentials: relay.pki.sdkB.rsa });
-    expect(performance.now() - startMs).toBeGreaterThan(1_700);
-    expect(await slowed(relay)).toBeGreaterThanOrEqual(18);
+    await dial(relay, 6, from(LOOPING));
+    await dial(relay, 6, { ...from(LOOPING), kind: 'rsa', credentials: relay.pki.sdkB.rsa });
+    expect(performance.now() - startMs).toBeGreaterThan(2_000);
+    expect(await slowed(relay)).toBeGreaterThanOrEqual(10);
   });
 
   it('does not slow down other addresses, nor its own sessions', async () => {
@@ -61,14 +61,19 @@ describe('a client that dials again and again', () => {
 
   it('is told of once, with the certificate and what to do', async () => {
     const { relay } = await relayWithLoop();
-    await dial(relay, 15, from(LOOPING));
-    await relay.waitForMetric('amop_connections_slowed_total', {}, 10);
+    await dial(relay, 8, from(LOOPING));
+    await relay.waitForMetric('amop_connections_slowed_total', {}, 5);
     expect(reports(relay)).toHaveLength(1);
     const [line] = reports(relay);
     expect(line).toMatchObject({ level: 'warn', subject: 'sdkA', organisation: 'agencyA' });
     expect(line.remote).toMatch(/^127\.0\.0\.2:\d+$/);
     expect(line.certificate).toMatch(/^[0-9a-f]{64}$/);
     expect(line.hint).toMatch(/Go SDK v1\.1\.1 .*restart that client/);
+    // At `info` its sessions come and go without a line each; those before the limit have theirs.
+    const told = (msg: string) =>
+      relay.logs.filter((one) => one.msg === msg && one.level === 'info' && String(one.remote).startsWith(LOOPING));
+    expect(told('session opened')).toHaveLength(20);
+    expect(told('session closed')).toHaveLength(19);
   });
 
   it('holds a bounded number of connections, and refuses those beyond at once', async () => {
@@ -80,9 +85,9 @@ describe('a client that dials again and again', () => {
       );
     }
     const refusedName = 'amop_tls_handshake_failures_total';
-    await relay.waitForMetric(refusedName, { reason: 'too-many-handshakes' }, 190);
-    expect((await relay.metrics()).value(refusedName)).toBeLessThanOrEqual(200);
-    expect((await relay.metrics()).value('amop_handshakes')).toBeLessThanOrEqual(102);
+    await relay.waitForMetric(refusedName, { reason: 'too-many-handshakes' }, 240);
+    expect((await relay.metrics()).value(refusedName)).toBeLessThanOrEqual(250);
+    expect((await relay.metrics()).value('amop_handshakes')).toBeLessThanOrEqual(52);
     const sender = await relay.connect(from(OTHER));
     expect((await sender.request('steady')).result).toBe(0);
     expect(session.isClosed).toBe(false);
