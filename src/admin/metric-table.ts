@@ -141,6 +141,11 @@ export const METRIC_TABLE = {
     type: 'counter',
     help: 'TCP connections accepted, before their TLS handshake.',
   },
+  connectionsSlowed: {
+    name: 'amop_connections_slowed_total',
+    type: 'counter',
+    help: 'Connections that waited before TLS, or were refused, because a client of their address dials again and again.',
+  },
   readsPaused: {
     name: 'amop_reads_paused_total',
     type: 'counter',
@@ -148,6 +153,11 @@ export const METRIC_TABLE = {
   },
   sessions: { name: 'amop_sessions', type: 'gauge', help: 'Sessions.' },
   handshakes: { name: 'amop_handshakes', type: 'gauge', help: 'Connections inside their TLS handshake.' },
+  slowedAddresses: {
+    name: 'amop_slowed_addresses',
+    type: 'gauge',
+    help: 'Addresses whose new connections are slowed down because a client there dials again and again.',
+  },
   subscriptions: { name: 'amop_subscriptions', type: 'gauge', help: 'Subscriptions, one for each session and topic.' },
   pendingRequests: { name: 'amop_pending_requests', type: 'gauge', help: 'Requests without an answer.' },
   queueBytes: {

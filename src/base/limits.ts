@@ -61,6 +61,8 @@ export const DEFAULT_LIMITS = {
   handshakesMax: 1_024,
   /** New connections a second; a full ECDSA handshake costs 0.2-2.6 ms of CPU. */
   acceptsPerSecond: 400,
+  /** Connections of one certificate from one address in 10 s; an SDK in trouble dials at most every 5 s. */
+  redialsMax: 20,
   handshakeTimeoutMs: 10_000,
   /** The reference closes after 60 s without traffic. */
   idleTimeoutMs: 60_000,

@@ -18,6 +18,9 @@ const INBOUND_BYTES_MIN = CHANNEL_FRAME_BYTES_MAX + PENDING_OVERHEAD_BYTES;
 /** Every peer hears every topic change: beyond some thousand the gossip alone fills a core. */
 const PEERS_MAX = 4_096;
 
+/** Each one is a number kept for 10 s. */
+const REDIALS_MAX = 10_000;
+
 const limit = (name: keyof typeof DEFAULT_LIMITS, min: number, max: number, description: string) =>
   z.int().min(min).max(max).default(DEFAULT_LIMITS[name]).meta({ description });
 
@@ -36,6 +39,12 @@ export const limitKeys = {
   sessions_max: limit('sessionsMax', 1, 1_000_000, 'Sessions at one time; a further connection is closed.'),
   handshakes_max: limit('handshakesMax', 1, 65_536, 'Connections inside the TLS handshake at one time.'),
   accepts_per_second: limit('acceptsPerSecond', 1, 100_000, 'New connections accepted per second.'),
+  redials_max: limit(
+    'redialsMax',
+    1,
+    REDIALS_MAX,
+    'Connections that one certificate may make from one address in 10 s. When it makes more, new connections from that address wait before TLS and enter at 5 a second; sessions are not touched.',
+  ),
   handshake_timeout_ms: timeout('handshakeTimeoutMs', 'A TLS handshake that takes longer is ended.'),
   idle_timeout_ms: timeout(
     'idleTimeoutMs',

@@ -186,7 +186,7 @@ function handshake(context: ShardContext, session: Session, frame: Buffer, resul
   });
   session.send(encodeFrame(MessageType.handshake, seqOf(frame), result, reply));
   context.logger.log(
-    'info',
+    session.identity.isRedialling ? 'debug' : 'info',
     {
       component: 'channel',
       session: session.label,

@@ -3,7 +3,8 @@
  *
  * Connections are accepted by a plain net.Server and handed to TLS when the accept rate allows; until then they wait, paused,
  * in a bounded queue. Handshakes under way are bounded too: when all places are taken the one that waits longest loses its
- * place, since an honest handshake takes milliseconds. Everything refused is counted and explained.
+ * place, since an honest handshake takes milliseconds. An address from which a client dials again and again waits apart from
+ * the others. Everything refused is counted and explained.
  */
 import { createServer as createNetServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
@@ -108,14 +109,15 @@ export class Listener {
       // TLS tells of the same end within this turn.
       setImmediate(() => this.#evicted.delete(socket));
     });
-    gate.enter(socket, {
+    const entry = {
       admit: () => this.#tls.emit('connection', socket),
       evict: () => {
         this.#evicted.add(socket);
         this.#count('too-many-handshakes', socket);
         socket.destroy();
       },
-    });
+    };
+    if (gate.enter(socket, entry, socket.remoteAddress ?? '')) stats.add('connectionsSlowed');
   }
 
   #secured(socket: TLSSocket): void {

@@ -39,6 +39,8 @@ export interface SessionIdentity {
   readonly subject: string;
   readonly organisation: string;
   readonly certificateDigest: string;
+  /** Its address dials again and again: it comes and goes without a line at `info`. */
+  readonly isRedialling: boolean;
 }
 
 export class Session extends Connection<CloseReason> implements Endpoint {
@@ -177,7 +179,7 @@ export class Session extends Connection<CloseReason> implements Endpoint {
     context.router.sessionGone(this, context.clock.nowMs());
     context.stats.add('connectionsClosed', CLOSE_REASONS.indexOf(reason));
     context.logger.log(
-      reason === 'client-closed' ? 'info' : 'warn',
+      reason !== 'client-closed' ? 'warn' : this.identity.isRedialling ? 'debug' : 'info',
       {
         component: 'channel',
         session: this.label,

@@ -18,7 +18,7 @@ import { InboundBudget } from '../core/inbound-budget.js';
 import { Router, type RouterObserver } from '../core/router.js';
 import { SeenCache } from '../core/seen-cache.js';
 import { type SubscriptionChange, type Topic, TopicTable } from '../core/topic-table.js';
-import { describePeer } from '../pki/peer.js';
+import { describePeer, type KnownPeers, type PeerDescription } from '../pki/peer.js';
 import { splitPem } from '../pki/pem.js';
 import { createRows } from '../transport/frame-reader.js';
 import type { FrameWriter } from '../transport/frame-writer.js';
@@ -129,6 +129,7 @@ export class Shard implements ShardContext, RouterObserver {
     const listeners: BoundListener[] = [];
     for (const setup of this.#setup.listeners) {
       const authorities = certificatesOf(setup.caPem);
+      const known: KnownPeers = new Map();
       const listener = new Listener({
         name: 'channel',
         setup,
@@ -137,7 +138,7 @@ export class Shard implements ShardContext, RouterObserver {
         gate: this.#gate,
         stats: this.stats,
         logger: this.logger,
-        onSession: (socket) => this.#open(socket, authorities),
+        onSession: (socket) => this.#open(describePeer(socket, authorities, known), socket),
       });
       this.#listeners.push(listener);
       listeners.push(await listener.start());
@@ -265,9 +266,8 @@ export class Shard implements ShardContext, RouterObserver {
     return P2P_HEADER_BYTES[this.#setup.p2p?.format ?? 'rc2'];
   }
 
-  #open(socket: TLSSocket, authorities: readonly X509Certificate[]): void {
+  #open(peer: PeerDescription | undefined, socket: TLSSocket): void {
     const remote = `${socket.remoteAddress}:${socket.remotePort}`;
-    const peer = describePeer(socket, authorities);
     if (!peer) {
       // The connection ended within the turn that verified it.
       this.stats.add('tlsFailures', TLS_FAILURES.indexOf('connection-lost'));
@@ -289,6 +289,9 @@ export class Shard implements ShardContext, RouterObserver {
       return;
     }
     const organisation = this.#organisations.of(peer);
+    const address = socket.remoteAddress ?? '';
+    if (this.#gate.redials.connected(address, peer.certificateDigest)) this.#reportRedials(remote, peer);
+    const isRedialling = this.#gate.redials.isSlowed(address);
     const id = this.#nextConnection++;
     const session = new Session(
       id,
@@ -299,6 +302,7 @@ export class Shard implements ShardContext, RouterObserver {
         subject: peer.subjectCn,
         organisation: organisation.name,
         certificateDigest: peer.certificateDigest,
+        isRedialling,
       },
       this.flow.openSession(organisation.id),
       this,
@@ -307,7 +311,7 @@ export class Shard implements ShardContext, RouterObserver {
     this.#sessionsById.set(id, session);
     this.stats.set('sessions', this.#sessions.size);
     this.logger.log(
-      'info',
+      isRedialling ? 'debug' : 'info',
       {
         component: 'channel',
         session: session.label,
@@ -317,6 +321,26 @@ export class Shard implements ShardContext, RouterObserver {
         certificate: peer.certificateDigest,
       },
       'session opened',
+    );
+  }
+
+  #reportRedials(remote: string, peer: PeerDescription): void {
+    this.logger.log(
+      'warn',
+      {
+        component: 'channel',
+        remote,
+        subject: peer.subjectCn,
+        organisation: peer.issuerCn,
+        certificate: peer.certificateDigest,
+        explanation:
+          `this certificate made more than ${this.limits.redialsMax} connections in 10 s from this address, whose new ` +
+          'connections now enter at 5 a second; sessions are not touched',
+        hint:
+          'a Go SDK v1.1.1 does this for ever once it has lost its connection: restart that client. Of any other, look up ' +
+          'why its sessions end. If many clients share address and certificate, raise limits.redials_max',
+      },
+      'a client dials again and again: connections from its address are slowed down',
     );
   }
 
@@ -382,6 +406,7 @@ export class Shard implements ShardContext, RouterObserver {
       this.#peers?.report();
     }
     this.stats.set('handshakes', this.#gate.size + (this.#peers?.handshakes ?? 0));
+    this.stats.set('slowedAddresses', this.#gate.redials.size);
     this.stats.set('pendingRequests', this.router.pending);
     this.stats.set('inboundBytes', this.budget.usedBytes);
     if (this.#setup.flowLimits.nodeBytesPerSecond !== undefined)

@@ -17,6 +17,9 @@ import { RawClient, type RawClientOptions } from './raw-client.js';
 const READY_DEADLINE_MS = 15_000;
 const EXIT_DEADLINE_MS = 15_000;
 
+/** The clients of a test share one certificate and one address, and are many. */
+const TEST_LIMITS = { redials_max: 10_000 };
+
 export interface RelayOptions {
   /** `[limits]`, in the names of the file. */
   readonly limits?: Readonly<Record<string, number>>;
@@ -25,6 +28,8 @@ export interface RelayOptions {
   readonly logLevel?: string;
   /** 0, a free one, unless a test wants a taken one. */
   readonly adminPort?: number;
+  /** Those of a relay that is to be replaced; free ones otherwise. */
+  readonly channelPorts?: Readonly<Record<Kind, number>>;
 }
 
 export interface LogLine {
@@ -241,13 +246,13 @@ function relayToml(pki: TestPki, options: RelayOptions): string {
     [
       '[[rpc.listener]]',
       'channel_listen_ip = "127.0.0.1"',
-      'channel_listen_port = 0',
+      `channel_listen_port = ${options.channelPorts?.[kind] ?? 0}`,
       `key = ${JSON.stringify(join(pki.dir, kind, 'relay.key'))}`,
       `cert = ${JSON.stringify(join(pki.dir, kind, 'relay.crt'))}`,
       `ca_cert = ${JSON.stringify(join(pki.dir, kind, 'ca.crt'))}`,
     ].join('\n'),
   );
-  const limits = Object.entries(options.limits ?? {}).map(([name, value]) => `${name} = ${value}`);
+  const limits = Object.entries({ ...TEST_LIMITS, ...options.limits }).map(([name, value]) => `${name} = ${value}`);
   return [
     ...listeners,
     `[admin]\nlisten_ip = "127.0.0.1"\nlisten_port = ${options.adminPort ?? 0}`,

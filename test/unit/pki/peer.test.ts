@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createLeaf } from '../../../src/pki/authority.js';
 import { issueCertificate, issuerFrom } from '../../../src/pki/certificate.js';
 import { generateKey } from '../../../src/pki/key.js';
-import { describePeer, organisationIdOf } from '../../../src/pki/peer.js';
+import { describePeer, type KnownPeers, organisationIdOf } from '../../../src/pki/peer.js';
 import { serverTlsOptions } from '../../../src/pki/tls-options.js';
 import { connectOnce, createWorld, dialPlain, handshake, identityOf, relayOf, sdkOf, VALID } from './world.js';
 
@@ -29,6 +29,34 @@ describe('describing a peer', () => {
     expect(organisation()).toMatch(/^[0-9a-f]{64}$/);
     expect(organisation()).toBe(organisation());
     expect(organisation()).not.toBe(organisation(world.bankB));
+  });
+
+  it('remembers a certificate that it has described, and only if its issuer was found', () => {
+    const authorities = [world.chain.certificate, world.bankA.certificate];
+    const known: KnownPeers = new Map();
+    const describeOnce = (leaf: X509Certificate, authorized = true) =>
+      describePeer(socketOf(leaf, [], authorized), authorities, known);
+    const [one, two] = ['one', 'two'].map((name) => createLeaf(world.bankA, 'sdk', name, VALID).certificate);
+    const first = describeOnce(one);
+    expect(describeOnce(one)).toBe(first);
+    expect(describeOnce(two)?.subjectCn).toBe('two');
+    expect(known.size).toBe(2);
+    // Nobody has verified this connection: neither is it believed, nor remembered.
+    expect(describeOnce(one, false)).not.toBe(first);
+    const stranger = createLeaf(world.bankB, 'sdk', 'stranger', VALID).certificate;
+    expect(describeOnce(stranger)?.organisationId).toBeUndefined();
+    expect(known.size).toBe(2);
+  });
+
+  it('remembers a bounded number of certificates', () => {
+    const authorities = [world.chain.certificate, world.bankA.certificate];
+    const leaf = createLeaf(world.bankA, 'sdk', 'app', VALID).certificate;
+    const description = describePeer(socketOf(leaf, []), authorities)!;
+    const known: KnownPeers = new Map(Array.from({ length: 1_024 }, (_, n) => [`certificate ${n}`, description]));
+    describePeer(socketOf(leaf, []), authorities, known);
+    expect(known.size).toBe(1_024);
+    expect(known.has('certificate 0')).toBe(false);
+    expect(known.has(description.certificateDigest)).toBe(true);
   });
 
   it('takes an agency from the sent chain only when a CA of ours signed it', () => {

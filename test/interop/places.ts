@@ -1,0 +1,103 @@
+/**
+ * Where two sides of a conversation connect: to one relay, or to two that are joined over their P2P ports. And the folders
+ * with the certificates of both sides.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KINDS, type Kind, type TestPki } from '../helpers/pki.js';
+import { RelayProcess } from '../helpers/relay-process.js';
+import { Mesh } from '../p2p/helpers/relays.js';
+import { Driver, type Endpoint } from './driver.js';
+import { KIND_OF, type Party } from './programs.js';
+
+export const PLACES = ['same relay', 'two relays'] as const;
+export type PlaceName = (typeof PLACES)[number];
+
+/** The places of this run; without the flag that is all of them. */
+export const CHOSEN_PLACES: readonly PlaceName[] =
+  process.env.AMOP_INTEROP_SAME_RELAY_ONLY === '1' ? ['same relay'] : PLACES;
+
+/** Each side has certificates of an agency of its own. */
+export const SIDES = ['left', 'right'] as const;
+export type Side = (typeof SIDES)[number];
+
+const AGENCY_OF = { left: 'sdkA', right: 'sdkB' } as const;
+
+/** What SDKs want to find in a folder. */
+export class CertificateFolders {
+  private readonly dir: string;
+
+  private constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  static async create(pki: TestPki): Promise<CertificateFolders> {
+    const folders = new CertificateFolders(await mkdtemp(join(tmpdir(), 'amop-relay-interop-pki-')));
+    for (const side of SIDES) {
+      for (const kind of KINDS) {
+        const { key, cert, ca } = pki[AGENCY_OF[side]][kind];
+        const at = folders.of(side, kind);
+        await mkdir(at, { recursive: true });
+        await writeFile(join(at, 'ca.crt'), ca);
+        await writeFile(join(at, 'sdk.crt'), cert);
+        await writeFile(join(at, 'sdk.key'), key, { mode: 0o600 });
+      }
+    }
+    return folders;
+  }
+
+  of(side: Side, kind: Kind): string {
+    return join(this.dir, side, kind);
+  }
+
+  remove(): Promise<void> {
+    return rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+export class Place {
+  private readonly relays: Readonly<Record<Side, RelayProcess>>;
+  private readonly end: () => Promise<void>;
+  private readonly folders: CertificateFolders;
+  private readonly drivers: Driver[] = [];
+
+  private constructor(
+    relays: Readonly<Record<Side, RelayProcess>>,
+    folders: CertificateFolders,
+    end: () => Promise<void>,
+  ) {
+    this.relays = relays;
+    this.folders = folders;
+    this.end = end;
+  }
+
+  /** Starts the relays of a place; the caller owns its end. */
+  static async open(name: PlaceName): Promise<Place> {
+    if (name === 'same relay') {
+      const relay = await RelayProcess.start({ logLevel: 'info' });
+      const folders = await CertificateFolders.create(relay.pki);
+      return new Place({ left: relay, right: relay }, folders, () => relay.cleanUp());
+    }
+    const mesh = await Mesh.start({ count: 2, logLevel: 'info' });
+    const folders = await CertificateFolders.create(mesh.relay(0).pki);
+    return new Place({ left: mesh.relay(0), right: mesh.relay(1) }, folders, () => mesh.stop());
+  }
+
+  async connect(party: Party, side: Side): Promise<Driver> {
+    const driver = await Driver.connect(party, `${party} ${side}`, this.endpoint(party, side));
+    this.drivers.push(driver);
+    return driver;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.drivers.map((driver) => driver.stop()));
+    await this.folders.remove();
+    await this.end();
+  }
+
+  private endpoint(party: Party, side: Side): Endpoint {
+    const kind = KIND_OF[party];
+    return { port: this.relays[side].ports[kind], certificates: this.folders.of(side, kind) };
+  }
+}
