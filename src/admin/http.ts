@@ -1,9 +1,9 @@
-/** The admin plane: `/metrics`, `/healthz`, `/readyz`, `/peers` and `/private` over plain HTTP, on whichever server this Node can run. */
+/** The admin plane (routes.ts) over plain HTTP, on whichever server this Node can run. */
+
+import { isLoopback } from '../base/ip.js';
 import type { Logger } from '../base/logger.js';
-import type { Health } from './health.js';
-import type { Metrics } from './metrics.js';
 import { createNodeServer } from './node.js';
-import { createAdminRoutes } from './routes.js';
+import { type AdminSources, createAdminRoutes } from './routes.js';
 import { createUwsServer } from './uws.js';
 import { loadUws } from './uws-loader.js';
 
@@ -14,13 +14,7 @@ export interface ListenOptions {
   readonly listen_port: number;
 }
 
-export interface AdminOptions extends ListenOptions {
-  readonly metrics: Metrics;
-  readonly health: Health;
-  /** What `/peers` shows. */
-  readonly peers: () => object;
-  /** What `/private` shows. */
-  readonly privates: () => readonly object[];
+export interface AdminOptions extends ListenOptions, Omit<AdminSources, 'isLoopback'> {
   /** Does without uWebSockets.js where it is available. */
   readonly implementation?: 'node:http';
 }
@@ -43,7 +37,7 @@ export interface AdminServer {
 
 /** Takes uWebSockets.js when its package holds a binary for this Node and platform, else node:http, and says so. */
 export function createAdminServer(options: AdminOptions, logger: Logger): AdminServer {
-  const routes = createAdminRoutes(options, logger);
+  const routes = createAdminRoutes({ ...options, isLoopback: isLoopback(options.listen_ip) }, logger);
   if (options.implementation !== 'node:http') {
     const loaded = loadUws();
     if (loaded.ok) return createUwsServer(loaded.uws, options, routes);

@@ -17,10 +17,20 @@ export interface MetricsSources {
   readonly certificates?: () => readonly CertificateExpiry[];
   readonly peers?: () => PeerMetricsSource;
   /** Pairs of sender and subscriber of private topics, by state. */
+  readonly reloads?: () => { readonly succeeded: number; readonly failed: number; readonly succeededSeconds: number };
   readonly privatePairs?: () => Readonly<Record<(typeof PAIR_STATES)[number], number>>;
 }
 
 const PAIR_STATES = ['pending', 'certified', 'failed'] as const;
+
+export const RELOADS = {
+  name: 'amop_config_reloads_total',
+  help: 'Times that the configuration was read anew while the relay ran.',
+} as const;
+export const RELOADED_AT = {
+  name: 'amop_config_reload_success_timestamp_seconds',
+  help: 'Unix time at which the configuration in force was taken over.',
+} as const;
 
 export const PRIVATE_PAIRS = {
   name: 'amop_private_pairs',
@@ -77,6 +87,20 @@ export function createMetrics(sources: MetricsSources): Metrics {
   for (const { name, help, type, read } of PEER_METRICS) {
     register(new ReadMetric({ name, help, type }, () => read(sources.peers?.() ?? NO_PEERS)));
   }
+  register(
+    new ReadMetric({ ...RELOADS, type: 'counter' }, () => {
+      const { succeeded = 0, failed = 0 } = sources.reloads?.() ?? {};
+      return [
+        { labels: { result: 'succeeded' }, value: succeeded },
+        { labels: { result: 'failed' }, value: failed },
+      ];
+    }),
+  );
+  register(
+    new ReadMetric({ ...RELOADED_AT, type: 'gauge' }, () => [
+      { labels: {}, value: sources.reloads?.().succeededSeconds ?? 0 },
+    ]),
+  );
   register(
     new ReadMetric({ ...PRIVATE_PAIRS, type: 'gauge' }, () => {
       const pairs = sources.privatePairs?.();

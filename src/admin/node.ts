@@ -25,7 +25,7 @@ export function createNodeServer(options: ListenOptions, routes: AdminRoutes): A
   server.timeout = REQUEST_TIMEOUT_MS + KEEP_ALIVE_TIMEOUT_MS;
   server.on('request', (request, response) => {
     const [path] = (request.url ?? '').split('?', 1);
-    void routes.answer(request.method ?? '', path).then((answer) => {
+    void routes.answer(request.method ?? '', path, request.headers.authorization).then((answer) => {
       if (response.destroyed) return;
       const connection = answer.keepAlive ? {} : { connection: 'close' };
       response.writeHead(answer.status, {

@@ -25,6 +25,7 @@ interface UwsApp {
 interface UwsRequest {
   getCaseSensitiveMethod(): string;
   getUrl(): string;
+  getHeader(name: string): string;
 }
 
 interface UwsResponse {
@@ -49,7 +50,8 @@ export function createUwsServer(uws: UwsModule, options: ListenOptions, routes: 
     });
     // The request is gone when this function returns.
     const method = request.getCaseSensitiveMethod();
-    void routes.answer(method, request.getUrl()).then((answer) =>
+    const authorization = request.getHeader('authorization');
+    void routes.answer(method, request.getUrl(), authorization).then((answer) =>
       setImmediate(() => {
         if (!aborted && !closed) response.cork(() => send(response, answer, method === 'HEAD'));
       }),

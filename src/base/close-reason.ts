@@ -15,6 +15,9 @@ export const CLOSE_REASONS = [
   'sessions-max', // the relay holds sessions_max sessions
   'draining', // the relay is shutting down
   'internal-error', // our own fault, logged at level error
+  'untrusted-certificate', // after a reload: it does not lead to a CA of the listener any more
+  'expired-certificate', // found at a reload
+  'revoked-certificate', // after a reload: it stands in a list
 ] as const;
 
 export type CloseReason = (typeof CLOSE_REASONS)[number];

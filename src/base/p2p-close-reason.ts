@@ -22,6 +22,9 @@ export const P2P_CLOSE_REASONS = [
   'protocol-compression', // a Snappy block that is corrupt or claims more than a frame may hold
   'draining', // the relay is shutting down
   'internal-error', // our own fault, logged at level error
+  'untrusted-certificate', // after a reload: it does not lead to a CA of ours any more
+  'expired-certificate', // found at a reload
+  'revoked-certificate', // after a reload: it stands in a list
 ] as const;
 
 export type P2PCloseReason = (typeof P2P_CLOSE_REASONS)[number];

@@ -1,6 +1,8 @@
 /** Asks the admin port of a relay. */
+import { readFileSync } from 'node:fs';
 import { Option } from 'commander';
 import { errorText, RelayError } from '../base/errors.js';
+import { printable } from './output.js';
 
 export const ADMIN_URL = 'http://127.0.0.1:9090';
 
@@ -11,16 +13,43 @@ export function adminOption(): Option {
   return new Option('--admin <url>', 'admin port of the relay').env('AMOP_ADMIN').default(ADMIN_URL);
 }
 
+export function tokenOption(): Option {
+  return new Option('--token-file <file>', 'file with the token of the admin port (admin.token_file)').env(
+    'AMOP_ADMIN_TOKEN_FILE',
+  );
+}
+
 /** @throws RelayError `admin-unavailable`, with words about what to look at; `usage` for what is no URL */
-export async function getAdminJson<T>(base: string, path: string): Promise<T> {
+export async function getAdminJson<T>(base: string, path: string, tokenFile?: string): Promise<T> {
+  return (await ask(base, path, 'GET', tokenFile)) as T;
+}
+
+/** Asks for a change. @throws as getAdminJson, and RelayError `config-invalid` with the relay's words when it refuses */
+export async function postAdmin(base: string, path: string, tokenFile: string | undefined): Promise<unknown> {
+  return ask(base, path, 'POST', tokenFile);
+}
+
+async function ask(
+  base: string,
+  path: string,
+  method: 'GET' | 'POST',
+  tokenFile: string | undefined,
+): Promise<unknown> {
   const url = adminUrl(base, path);
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const headers: Record<string, string> =
+      tokenFile === undefined ? {} : { authorization: `Bearer ${readToken(tokenFile)}` };
+    response = await fetch(url, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
     text = await response.text();
   } catch (error) {
+    if (error instanceof RelayError) throw error;
     throw new RelayError('admin-unavailable', `${url.origin} does not answer: ${whyNot(error)}`, error);
+  }
+  if (response.status === 422) throw new RelayError('config-invalid', problemOf(text));
+  if (response.status === 401 || response.status === 403) {
+    throw new RelayError('usage', `${url.href} refuses: ${problemOf(text)}; see --token-file`);
   }
   if (!response.ok) {
     throw new RelayError(
@@ -29,9 +58,27 @@ export async function getAdminJson<T>(base: string, path: string): Promise<T> {
     );
   }
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch (error) {
     throw new RelayError('admin-unavailable', `${url.href} answers no JSON: is it the admin port of a relay?`, error);
+  }
+}
+
+function readToken(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new RelayError('config-unreadable', `token file ${path} cannot be read: ${errorText(error)}`, error);
+  }
+}
+
+/** What a refusal of the relay says. */
+function problemOf(text: string): string {
+  try {
+    const { problem, error } = JSON.parse(text) as { problem?: unknown; error?: unknown };
+    return printable(String(problem ?? error ?? text));
+  } catch {
+    return printable(text.slice(0, 200));
   }
 }
 

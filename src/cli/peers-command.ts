@@ -1,7 +1,7 @@
 /** `amop peers`: who a relay is connected to and whom it dials, asked on its admin port. */
 import type { Command } from 'commander';
 import type { Act } from './act.js';
-import { ADMIN_URL, adminOption, getAdminJson } from './admin-client.js';
+import { adminOption, getAdminJson, tokenOption } from './admin-client.js';
 import { ExitCode } from './exit-codes.js';
 import { printable, write, writeJson } from './output.js';
 import { formatTable } from './table.js';
@@ -36,6 +36,7 @@ interface PeersReport {
 
 interface PeersOptions {
   readonly admin: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
   readonly wide?: boolean;
 }
@@ -55,6 +56,7 @@ export function addPeersCommand(program: Command, act: Act): void {
     .summary('list the relays and nodes that a relay is connected to')
     .description('Lists the relays and 2.x nodes that a relay is connected to, and what comes of dialling the others.')
     .addOption(adminOption())
+    .addOption(tokenOption())
     .option('--wide', 'whole node IDs')
     .option('--json', 'everything the relay knows, as one JSON object')
     .addHelpText('after', EXAMPLES)
@@ -62,7 +64,7 @@ export function addPeersCommand(program: Command, act: Act): void {
 }
 
 async function peers(options: PeersOptions): Promise<number> {
-  const report = await getAdminJson<PeersReport>(options.admin ?? ADMIN_URL, '/peers');
+  const report = await getAdminJson<PeersReport>(options.admin, '/peers', options.tokenFile);
   if (options.json) await writeJson(report);
   else await write(printed(report, options.wide === true));
   return ExitCode.ok;

@@ -12,7 +12,7 @@ interface RelayOptions {
 
 const EXAMPLES = `
 Logs JSON lines to standard output; "relay ready" says where it listens. SIGTERM and SIGINT let it finish what it has
-and end with 0, a second one ends it at once with 1.
+and end with 0, a second one ends it at once with 1. SIGHUP reads the configuration anew.
 
 Example:
   amop relay --config relay.toml`;
@@ -46,10 +46,12 @@ async function relay(options: RelayOptions): Promise<number> {
 
   // Before the start, so that a signal within it is not lost.
   const stop = stopRequest(options, logger);
-  const running = await startRelay({ config, logger });
+  const running = await startRelay({ config, logger, load: () => loadConfigFile(options.config) });
   logReady(logger, running);
+  process.on('SIGHUP', () => void running.reload());
   const failed = running.failed.then((problem) => ({ why: problem, exitCode: ExitCode.failure }));
-  const { why, exitCode } = await Promise.race([stop.then((why) => ({ why, exitCode: ExitCode.ok })), failed]);
+  const asked = Promise.race([stop, running.drainAsked.then(() => 'drain')]);
+  const { why, exitCode } = await Promise.race([asked.then((why) => ({ why, exitCode: ExitCode.ok })), failed]);
   logger.log('info', { component: 'relay', why }, 'relay stopping');
   await running.stop();
   logger.log('info', { component: 'relay' }, 'relay stopped');

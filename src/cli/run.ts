@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Act } from './act.js';
 import { addDemoCommand } from './demo-command.js';
 import { ExitCode } from './exit-codes.js';
+import { addOperateCommands } from './operate-command.js';
 import { addPeersCommand } from './peers-command.js';
 import { addPubCommand } from './pub-command.js';
 import { addRelayCommand } from './relay-command.js';
@@ -43,6 +44,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   addPubCommand(program, act);
   addRequestCommand(program, act);
   addPeersCommand(program, act);
+  addOperateCommands(program, act);
   addDemoCommand(program, act);
   try {
     await program.parseAsync([...argv]);

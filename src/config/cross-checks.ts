@@ -2,6 +2,7 @@
  * Rules between keys. They run also when other keys are wrong, so that all problems come at once: a rule looks only at
  * values that are right by themselves and is silent about the others.
  */
+import { isLoopback } from '../base/ip.js';
 import type { LocatedProblem } from './explain.js';
 import { canonicalHost, formatNodeAddress, parseNodeAddress } from './node-address.js';
 import { formatPath } from './problem.js';
@@ -32,9 +33,12 @@ export function crossChecks(value: Lookup, given: Given): CrossFindings {
   checkPeersMax(value, warnings);
   const adminIp = value(['admin', 'listen_ip']);
   if (typeof adminIp === 'string' && !isLoopback(adminIp)) {
+    const token = value(['admin', 'token_file']) !== undefined;
     warnings.push({
       path: ['admin', 'listen_ip'],
-      message: `${adminIp} is reachable from other machines, and the admin port asks for no login; restrict it with a firewall`,
+      message: token
+        ? `${adminIp} is reachable from other machines, and the admin port is plain HTTP; restrict it with a firewall`
+        : `${adminIp} is reachable from other machines; without admin.token_file only /healthz and /readyz answer there`,
     });
   }
   return { problems, warnings };
@@ -185,8 +189,4 @@ function overlaps(a: string, b: string): boolean {
   const two = canonicalHost(b);
   if (one === two || one === '::' || two === '::') return true;
   return (one === '0.0.0.0' && !two.includes(':')) || (two === '0.0.0.0' && !one.includes(':'));
-}
-
-function isLoopback(ip: string): boolean {
-  return ip.startsWith('127.') || canonicalHost(ip) === '::1';
 }

@@ -98,13 +98,25 @@ export const configSchema = z.strictObject({
   organisation: organisations,
   admin: z
     .strictObject({
-      listen_ip: ip().default('127.0.0.1').meta({
-        description: 'Address of `/metrics`, `/healthz` and `/readyz`. They need no login: keep it off open networks.',
-        kind: 'IP address',
-      }),
+      listen_ip: ip()
+        .default('127.0.0.1')
+        .meta({
+          description:
+            'Address of the admin port. On another address than loopback reading needs the token, but for `/healthz` and ' +
+            '`/readyz`; it is plain HTTP: keep it off open networks.',
+          kind: 'IP address',
+        }),
       listen_port: port().default(9_090).meta({ description: 'Its port; 0 takes a free one.' }),
+      token_file: filePath()
+        .optional()
+        .meta({
+          description:
+            'File with the token that `amop reload` and `amop drain` show; made with mode 0600 at the first start. Without it ' +
+            'nobody can reload or drain over this port.',
+          kind: 'file',
+        }),
     })
-    .meta({ description: 'Metrics and health, plain HTTP.' }),
+    .meta({ description: 'Metrics, health, peers, reload; plain HTTP.' }),
   log: z
     .strictObject({
       level: z.enum(LOG_LEVELS).default('info').meta({ description: 'Least severe level that is written.' }),

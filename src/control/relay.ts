@@ -6,12 +6,14 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createHealth } from '../admin/health.js';
 import { type AdminAddress, createAdminServer } from '../admin/http.js';
+import type { RelayLogger } from '../admin/log.js';
 import { createMetrics } from '../admin/metrics.js';
+import { loadToken } from '../admin/token.js';
 import { systemClock } from '../base/clock.js';
-import { assert } from '../base/errors.js';
+import { assert, errorText } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { createStatMemory, Stats } from '../base/stats.js';
-import { parseNodeAddress, type RelayConfig } from '../config/index.js';
+import { type ConfigResult, type NodeAddress, parseNodeAddress, type RelayConfig } from '../config/index.js';
 import { namesOf } from '../pki/peer.js';
 import type { BoundListener, BoundP2p, ShardToControl } from '../shard/messages.js';
 import type { PrivateSubscriber } from '../wire/mesh/relay-topics.js';
@@ -19,6 +21,7 @@ import { PeerService } from './peers/peer-service.js';
 import { type Prepared, prepare } from './prepare.js';
 import { PrivateAccess } from './private/private-access.js';
 import { PrivateTopics } from './private/private-topics.js';
+import { noteReload, prepareReload, type Reloadable, type ReloadOutcome } from './reload.js';
 import { answerRpc, type RpcSource } from './rpc.js';
 import { ShardPool } from './shard-pool.js';
 import { TopicDirectory } from './topic-directory.js';
@@ -31,12 +34,16 @@ const SHARD_SILENT_MS = 10_000;
 const PEER_TICK_MS = 20;
 /** The same about private topics, where everything that is urgent happens at once. */
 const PRIVATE_TICK_MS = 100;
+/** A shard takes over what was read anew in milliseconds, ten thousand sessions included. */
+const RELOAD_TIMEOUT_MS = 5_000;
 /** The shard that holds the links to peers. */
 const PEER_SHARD = 0;
 
 export interface RelayOptions {
   readonly config: RelayConfig;
-  readonly logger: Logger;
+  readonly logger: RelayLogger;
+  /** Reads the configuration anew, for a reload. */
+  readonly load: () => ConfigResult;
 }
 
 export interface RunningRelay {
@@ -46,6 +53,10 @@ export interface RunningRelay {
   readonly admin: AdminAddress;
   /** Resolves with a problem when the relay can no longer serve; never while it is healthy. */
   readonly failed: Promise<string>;
+  /** Somebody asked over the admin port to drain. */
+  readonly drainAsked: Promise<void>;
+  /** Takes over a changed configuration; never rejects. */
+  reload(): Promise<ReloadOutcome>;
   /** Drains and stops; resolves when everything has ended. */
   stop(): Promise<void>;
 }
@@ -55,8 +66,10 @@ export interface RunningRelay {
  * @throws RelayError `certificate-invalid`, `key-invalid`, `config-unreadable`, `listen-failed`, `admin-unavailable`,
  *   `shard-failed` or `start-timeout`; nothing is left running then
  */
-export async function startRelay({ config, logger }: RelayOptions): Promise<RunningRelay> {
+export async function startRelay({ config, logger, load }: RelayOptions): Promise<RunningRelay> {
   const prepared = prepare(config, logger);
+  const token = config.admin.token_file === undefined ? undefined : loadToken(config.admin.token_file);
+  let current: Reloadable = { config, prepared, startedWith: config };
   const topics = new TopicDirectory();
   const version = packageVersion();
   let draining = false;
@@ -102,6 +115,9 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
       case 'alive':
         // Of the pool.
         return;
+      case 'reloaded':
+        reloaded(message.closed);
+        return;
       case 'private-topics':
       case 'certification-result':
       case 'challenge-failed':
@@ -128,10 +144,47 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     for (const timer of timers) clearInterval(timer);
   };
 
-  const certificates = [
-    ...prepared.listeners.map((identity, index) => ({ role: `rpc.listener[${index}]`, identity })),
-    ...(prepared.p2p ? [{ role: 'network_security', identity: prepared.p2p }] : []),
-  ].map(({ role, identity }) => ({ role, notAfterSeconds: identity.notAfter.getTime() / 1000 }));
+  const reloads = { succeeded: 0, failed: 0, succeededSeconds: Date.now() / 1000 };
+  let reloaded: (closed: number) => void = () => {};
+  const applied = () =>
+    new Promise<number>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the shard did not answer')), RELOAD_TIMEOUT_MS);
+      reloaded = (closed) => {
+        clearTimeout(timer);
+        resolve(closed);
+      };
+    });
+  const apply = async (): Promise<ReloadOutcome> => {
+    const next = prepareReload(current, load, logger);
+    if (!next.ok) return next;
+    const { config, prepared, kept } = next;
+    current = next;
+    logger.setLevel(config.log.level);
+    const done = applied();
+    post({ type: 'reload', setup: prepared.setup });
+    peers?.reload({ ...peerRules(config), endpoints: endpointsOf(config) });
+    const access = new PrivateAccess(config.private_topic);
+    privates.setAccess((name, session) => access.maySend(name, session));
+    return { ok: true, kept, closed: await done };
+  };
+  let reloading: Promise<unknown> = Promise.resolve();
+  const reload = (): Promise<ReloadOutcome> => {
+    const outcome = reloading
+      .then(apply)
+      .catch((error: unknown) => ({ ok: false as const, problem: errorText(error) }));
+    reloading = outcome.then((result) => noteReload(result, reloads, logger));
+    return outcome;
+  };
+  let drainAsked: () => void = () => {};
+  const drainPromise = new Promise<void>((resolve) => {
+    drainAsked = resolve;
+  });
+
+  const certificates = () =>
+    [
+      ...current.prepared.listeners.map((identity, index) => ({ role: `rpc.listener[${index}]`, identity })),
+      ...(current.prepared.p2p ? [{ role: 'network_security', identity: current.prepared.p2p }] : []),
+    ].map(({ role, identity }) => ({ role, notAfterSeconds: identity.notAfter.getTime() / 1000 }));
   const nodeStatus = () => ({
     node: identityOfNode(prepared),
     ...(peers?.status() ?? { peers: [], endpoints: [] }),
@@ -141,17 +194,27 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     peers: () => ({ ...nodeStatus(), organisations: peers?.traffic ?? new Map() }),
     privatePairs: () => privates.counts(),
     buildInfo: { version, node: process.version, native: pool.scanner },
-    certificates: () => certificates,
+    certificates,
+    reloads: () => reloads,
   });
   const health = createHealth({
     dead: () => lost ?? (pool.silentMs(systemClock.nowMs()) > SHARD_SILENT_MS ? 'a shard does not respond' : undefined),
     draining: () => draining,
     listeners: () => pool.listeners.length,
-    certificates: () => certificates,
+    certificates,
     now: () => Date.now(),
   });
   const admin = createAdminServer(
-    { ...config.admin, metrics, health, peers: nodeStatus, privates: () => privates.status() },
+    {
+      ...config.admin,
+      metrics,
+      health,
+      peers: nodeStatus,
+      privates: () => privates.status(),
+      reload,
+      drain: drainAsked,
+      token,
+    },
     logger,
   );
   const address = await admin.start().catch(async (error: unknown) => {
@@ -165,10 +228,12 @@ export async function startRelay({ config, logger }: RelayOptions): Promise<Runn
     p2p: pool.p2p && prepared.p2p && { ...pool.p2p, nodeId: prepared.p2p.nodeId },
     admin: address,
     failed,
+    drainAsked: drainPromise,
+    reload,
     stop: async () => {
       draining = true;
       peers?.drain();
-      await pool.stop(config.limits.drain_timeout_ms);
+      await pool.stop(current.config.limits.drain_timeout_ms);
       stopTimers();
       await admin.stop();
     },
@@ -186,15 +251,8 @@ function createPeerService(
   if (!prepared.p2p) return undefined;
   return new PeerService({
     ownNodeId: prepared.p2p.nodeId,
-    endpoints: config.p2p.nodes.map((node) => {
-      const address = parseNodeAddress(node);
-      assert('host' in address, 'the schema has checked p2p.nodes');
-      return address;
-    }),
-    whitelist: config.certificate_whitelist.ids,
-    blacklist: config.certificate_blacklist.ids,
-    allowSdkCertificates: config.p2p.allow_sdk_certificates,
-    peersMax: config.limits.peers_max,
+    endpoints: endpointsOf(config),
+    ...peerRules(config),
     bootEpochMs: Date.now(),
     logger,
     clock: systemClock,
@@ -203,6 +261,23 @@ function createPeerService(
     privates,
     post,
   });
+}
+
+function endpointsOf(config: RelayConfig): NodeAddress[] {
+  return config.p2p.nodes.map((node) => {
+    const address = parseNodeAddress(node);
+    assert('host' in address, 'the schema has checked p2p.nodes');
+    return address;
+  });
+}
+
+function peerRules(config: RelayConfig) {
+  return {
+    whitelist: config.certificate_whitelist.ids,
+    blacklist: config.certificate_blacklist.ids,
+    allowSdkCertificates: config.p2p.allow_sdk_certificates,
+    peersMax: config.limits.peers_max,
+  };
 }
 
 function createPrivateTopics(

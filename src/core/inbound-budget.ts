@@ -50,7 +50,7 @@ export class InboundAccount {
 }
 
 export class InboundBudget {
-  readonly #limits: BudgetLimits;
+  #limits: BudgetLimits;
   readonly #accounts = new Set<InboundAccount>();
   #usedBytes = 0;
   #pendingBytes = 0;
@@ -64,6 +64,10 @@ export class InboundBudget {
 
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  setLimits(limits: BudgetLimits): void {
+    this.#limits = limits;
   }
 
   open(): InboundAccount {

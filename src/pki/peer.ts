@@ -31,6 +31,8 @@ export interface PeerDescription {
    * without an organisation as one organisation, and log that their agency belongs into `ca_cert`.
    */
   readonly organisationId: string | undefined;
+  /** The certificate of the issuer, where it is known. */
+  readonly issuer: X509Certificate | undefined;
   /** SHA-256 of the certificate's DER, 64 lower-case hex digits. */
   readonly certificateDigest: string;
   readonly notAfter: Date;
@@ -75,6 +77,7 @@ export function describePeer(
       subjectCn: names.subjectCn,
       issuerCn: names.issuerCn,
       organisationId: issuer === undefined ? undefined : organisationIdOf(issuer),
+      issuer,
       certificateDigest,
       notAfter: new Date(leaf.validTo),
       serial: leaf.serialNumber.toLowerCase(),

@@ -28,8 +28,8 @@ export class AcceptGate {
   /** Told of finished handshakes; knows the addresses that are slowed down. */
   readonly redials: RedialWatch;
   readonly #lanes: SlowLanes;
-  readonly #placesMax: number;
-  readonly #perSecond: number;
+  #placesMax: number;
+  #perSecond: number;
   readonly #clock: Clock;
   readonly #waiting = new Map<object, GateEntry>();
   readonly #inside = new Map<object, GateEntry>();
@@ -44,6 +44,13 @@ export class AcceptGate {
     this.#clock = clock;
     this.#tokens = limits.acceptsPerSecond;
     this.#refilledMs = clock.nowMs();
+  }
+
+  setLimits({ handshakesMax, acceptsPerSecond, redialsMax }: GateLimits): void {
+    this.redials.redialsMax = redialsMax;
+    this.#lanes.waitingMax = handshakesMax;
+    this.#placesMax = handshakesMax;
+    this.#perSecond = acceptsPerSecond;
   }
 
   /** Connections that wait or are in their handshake. */

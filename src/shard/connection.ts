@@ -25,8 +25,8 @@ export interface ConnectionBounds {
   readonly scanner: Pick<FrameScanner, 'scan'>;
   readonly frameBytesMin: number;
   readonly frameBytesMax: number;
-  readonly queueBytesMax: number;
-  readonly queueFramesMax: number;
+  /** Which limit bounds the output; read each time, since a reload may change it. */
+  readonly queueLimit: 'sessionQueueBytesMax' | 'peerQueueBytesMax';
 }
 
 export abstract class Connection<Reason extends string> implements FrameHandler, FrameWriterOwner {
@@ -40,7 +40,7 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
   protected holdsReading = false;
   protected readonly context: ShardContext;
   protected readonly account: InboundAccount;
-  readonly #bounds: ConnectionBounds;
+  readonly #queueLimit: ConnectionBounds['queueLimit'];
   readonly #socket: TLSSocket;
   readonly #reader: FrameReader;
   #activeMs: number;
@@ -51,7 +51,7 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
     this.id = id;
     this.label = label;
     this.context = context;
-    this.#bounds = bounds;
+    this.#queueLimit = bounds.queueLimit;
     this.#socket = socket;
     this.account = context.budget.open();
     this.#reader = new FrameReader(bounds.scanner, context.rows, this, bounds);
@@ -79,11 +79,15 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
 
   // ---- output
 
+  protected get queueBytesMax(): number {
+    return this.context.limits[this.#queueLimit];
+  }
+
   /** May a frame of this size be refused? True while the queue has room; an empty queue takes any frame. */
   protected hasRoom(frameBytes: number): boolean {
     const queued = this.writer.queuedBytes;
-    if (queued > 0 && queued + frameBytes > this.#bounds.queueBytesMax) return false;
-    return this.writer.queuedFrames < this.#bounds.queueFramesMax;
+    if (queued > 0 && queued + frameBytes > this.queueBytesMax) return false;
+    return this.writer.queuedFrames < this.context.limits.sessionQueueFramesMax;
   }
 
   /** Takes no bytes at the moment although some wait: others are quicker. */
@@ -135,8 +139,8 @@ export abstract class Connection<Reason extends string> implements FrameHandler,
     const { budget, clock, stats } = this.context;
     const allowed =
       !this.holdsReading &&
-      this.writer.queuedBytes < this.#bounds.queueBytesMax &&
-      this.writer.queuedFrames < this.#bounds.queueFramesMax &&
+      this.writer.queuedBytes < this.queueBytesMax &&
+      this.writer.queuedFrames < this.context.limits.sessionQueueFramesMax &&
       budget.allows(this.account, clock.nowMs());
     if (allowed === !this.#paused) return;
     this.#paused = !allowed;

@@ -19,6 +19,7 @@ export interface ShardContext {
   readonly router: Router;
   readonly topics: TopicTable;
   readonly budget: InboundBudget;
+  /** Another one after a reload. */
   readonly flow: FlowControl;
   readonly privates: PrivateRoutes;
   readonly limits: ShardLimits;

@@ -14,7 +14,7 @@ import type { Logger } from '../base/logger.js';
 import type { Stats } from '../base/stats.js';
 import { explainPeerTlsFailure } from '../pki/peer-explain.js';
 import { classifyServerTlsError, explainTlsFailure, tlsFailureCodes } from '../pki/tls-explain.js';
-import { serverTlsOptions } from '../pki/tls-options.js';
+import { endpointSecureContextOptions, serverTlsOptions } from '../pki/tls-options.js';
 import type { AcceptGate } from './accept-gate.js';
 import type { BoundListener, ListenerSetup } from './messages.js';
 
@@ -62,9 +62,11 @@ export class Listener {
   readonly #evicted = new Set<Socket>();
   readonly #remotes = new WeakMap<Socket, string>();
   #bound = '';
+  #kind: ListenerSetup['kind'];
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#kind = options.setup.kind;
     const { setup, tls } = options;
     this.#tls = createTlsServer({
       ...serverTlsOptions(setup, tls),
@@ -77,7 +79,7 @@ export class Listener {
 
   /** Binds the port; rejects with the system's error. */
   async start(): Promise<BoundListener> {
-    const { ip, port, kind } = this.#options.setup;
+    const { ip, port } = this.#options.setup;
     await new Promise<void>((resolve, reject) => {
       const refuse = (error: NodeJS.ErrnoException) => reject(listenError(this.#options, error));
       this.#net.once('error', refuse);
@@ -90,7 +92,13 @@ export class Listener {
     const address = this.#net.address();
     const boundPort = typeof address === 'object' && address ? address.port : port;
     this.#bound = `${ip}:${boundPort}`;
-    return { ip, port: boundPort, kind };
+    return { ip, port: boundPort, kind: this.#kind };
+  }
+
+  /** New handshakes use these certificates, CAs and lists; address and port stay. */
+  reload(setup: ListenerSetup, tls: ListenerOptions['tls']): void {
+    this.#kind = setup.kind;
+    this.#tls.setSecureContext(endpointSecureContextOptions(setup, tls));
   }
 
   /** Accepts nothing any more; existing sessions live on. */
@@ -133,7 +141,7 @@ export class Listener {
   }
 
   #count(failure: TlsFailure, socket: Socket, codes: { code?: string; verification?: string } = {}): void {
-    const { setup, name } = this.#options;
+    const { name } = this.#options;
     this.#options.stats.add(name === 'P2P' ? 'p2pTlsFailures' : 'tlsFailures', TLS_FAILURES.indexOf(failure));
     this.#log(
       'warn',
@@ -142,7 +150,7 @@ export class Listener {
         failure,
         ...codes,
         explanation: (name === 'P2P' ? explainPeerTlsFailure : explainTlsFailure)(failure, {
-          kind: setup.kind,
+          kind: this.#kind,
           ...codes,
         }),
       },

@@ -52,12 +52,19 @@ export interface ShardSetup {
   readonly stats: SharedArrayBuffer;
 }
 
+/** What can be replaced while a shard runs; listeners in the order in which they were set up. */
+export type ReloadSetup = Pick<
+  ShardSetup,
+  'listeners' | 'p2p' | 'tls' | 'limits' | 'organisations' | 'flowLimits' | 'logLevel'
+>;
+
 /** How a link stands: `active` is routed over, `held` and `ending` are only answered on. */
 export type LinkState = 'active' | 'held' | 'ending';
 
 export type ControlToShard =
   | { readonly type: 'rpc-reply'; readonly call: number; readonly body: Uint8Array }
   | { readonly type: 'drain'; readonly timeoutMs: number }
+  | { readonly type: 'reload'; readonly setup: ReloadSetup }
   /** Dial a configured node; answered by `peer-up` or `peer-dial-failed` with the same endpoint. */
   | { readonly type: 'peer-dial'; readonly endpoint: number; readonly host: string; readonly port: number }
   /** The certificate may be a peer: read what it sends. */
@@ -138,6 +145,8 @@ export type ShardToControl =
     }
   | { readonly type: 'subscriptions'; readonly added: readonly string[]; readonly removed: readonly string[] }
   | { readonly type: 'alive' }
+  /** A `reload` is done; so many connections were closed because they are not allowed any more. */
+  | { readonly type: 'reloaded'; readonly closed: number }
   | { readonly type: 'peer-up'; readonly peer: NewPeer }
   | { readonly type: 'peer-dial-failed'; readonly endpoint: number; readonly explanation: string }
   | { readonly type: 'peer-down'; readonly link: number; readonly reason: P2PCloseReason }

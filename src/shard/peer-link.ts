@@ -15,6 +15,7 @@ import type { FlowSource } from '../core/flow-control.js';
 import { requesterList, targetList } from '../core/pending-requests.js';
 import { PeerAnswer } from '../core/router.js';
 import { DetachedTopic, type RelayForm, type Topic } from '../core/topic-table.js';
+import type { PeerDescription } from '../pki/peer.js';
 import { createRows } from '../transport/frame-reader.js';
 import { P2PScanner } from '../transport/p2p-scanner.js';
 import { encodeEmptyFrame, SEQ_OFFSET } from '../wire/channel/frame.js';
@@ -43,6 +44,7 @@ export interface PeerIdentity {
   readonly remote: string;
   /** 128 lower-case hex digits; empty for a certificate that gives none, which is never accepted. */
   readonly nodeId: string;
+  readonly certificate: PeerDescription;
 }
 
 /** What the shard does with what a link brings. */
@@ -55,7 +57,7 @@ export interface PeerEvents {
 export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
   readonly isPeer = true;
   readonly identity: PeerIdentity;
-  readonly flow: FlowSource;
+  flow: FlowSource;
   readonly routerRequests = requesterList();
   readonly routerPushes = targetList();
   state: LinkState = 'held';
@@ -90,8 +92,7 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     super(id, label, socket, context, {
       scanner: new P2PScanner(bounds),
       ...bounds,
-      queueBytesMax: context.limits.peerQueueBytesMax,
-      queueFramesMax: context.limits.sessionQueueFramesMax,
+      queueLimit: 'peerQueueBytesMax',
     });
     this.identity = identity;
     this.flow = flow;
@@ -113,7 +114,7 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     if (this.closed || !this.hasRoom(frame.length)) return false;
     const unicast = frame[TYPE_LOW_BYTE] === MessageType.unicast;
     // A request can go to somebody quicker, a multicast copy cannot: half a queue makes a slow peer for unicast.
-    if (unicast && this.writer.queuedBytes > this.context.limits.peerQueueBytesMax / 2) return false;
+    if (unicast && this.writer.queuedBytes > this.queueBytesMax / 2) return false;
     if (topic instanceof DetachedTopic && !this.legacy) return this.#sendInForm(topic.form, ticket, frame, sender);
     this.#sendAmop(P2PModule.amop, unicast ? AmopPacketType.unicast : AmopPacketType.multicast, ticket, frame);
     return true;

@@ -2,12 +2,11 @@
  * The P2P side of a shard: the listener, dialled connections, and the links to peers. Which of them may be used, and for what,
  * is decided by the control thread; what it says arrives here as messages.
  */
-import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { P2P_CLOSE_REASONS, type P2PCloseReason } from '../base/p2p-close-reason.js';
 import { explainDialError } from '../pki/dial-explain.js';
-import { describePeer } from '../pki/peer.js';
 import { dialTls } from '../pki/tls-options.js';
+import { Trust } from '../pki/trust.js';
 import type { P2PFrame } from '../wire/p2p/frame.js';
 import { protocolParts } from '../wire/p2p/protocol-id.js';
 import { AcceptGate } from './accept-gate.js';
@@ -20,8 +19,7 @@ import { type PeerEvents, PeerLink } from './peer-link.js';
 export interface PeerPortOptions {
   readonly setup: P2pSetup;
   readonly tls: { readonly ciphers: string; readonly curves: string };
-  readonly authorities: readonly X509Certificate[];
-  readonly organisations: Organisations;
+  readonly organisations: () => Organisations;
   readonly context: ShardContext;
   /** Numbers of connections, shared with sessions: the router knows both by them. */
   readonly nextId: () => number;
@@ -36,6 +34,10 @@ const DIALS_MAX = 128;
 
 export class PeerPort implements PeerEvents {
   readonly #options: PeerPortOptions;
+  /** What is shown and trusted; another after a reload. */
+  #setup: P2pSetup;
+  #tls: PeerPortOptions['tls'];
+  #trust: Trust;
   readonly #listener: Listener;
   readonly #gate: AcceptGate;
   readonly #links = new Map<number, PeerLink>();
@@ -48,6 +50,9 @@ export class PeerPort implements PeerEvents {
   constructor(options: PeerPortOptions) {
     const { setup, tls, context } = options;
     this.#options = options;
+    this.#setup = setup;
+    this.#tls = tls;
+    this.#trust = new Trust(setup);
     // A gate of its own: a flood of applications must not keep peers out, nor the other way round.
     this.#gate = new AcceptGate(context.limits, context.clock);
     this.#listener = new Listener({
@@ -72,6 +77,29 @@ export class PeerPort implements PeerEvents {
   stop(): void {
     this.#listener.stop();
     for (const socket of this.#dials) socket.destroy();
+  }
+
+  /**
+   * Takes over certificates, CAs and lists.
+   * @returns links that were closed because they would not be let in any more
+   */
+  reload(setup: P2pSetup, tls: PeerPortOptions['tls'], now: Date, newFlow: boolean): number {
+    const { context, organisations } = this.#options;
+    const before = this.#trust;
+    this.#setup = { ...setup, format: this.#setup.format };
+    this.#tls = tls;
+    this.#trust = new Trust(setup);
+    this.#gate.setLimits(context.limits);
+    this.#listener.reload(setup, tls);
+    let closed = 0;
+    for (const link of [...this.#links.values()]) {
+      const { certificate } = link.identity;
+      const refusal = this.#trust.refusal(certificate, before, now);
+      if (refusal) closed++;
+      if (refusal) link.close(refusal);
+      else if (newFlow) link.flow = context.flow.openPeer(organisations().of(certificate).id);
+    }
+    return closed;
   }
 
   link(id: number): PeerLink | undefined {
@@ -214,7 +242,7 @@ export class PeerPort implements PeerEvents {
   }
 
   #dial(endpoint: number, host: string, port: number): void {
-    const { setup, tls, context, post } = this.#options;
+    const { context, post } = this.#options;
     const failed = (explanation: string): void => {
       context.stats.add('p2pDials', DIAL_FAILED);
       post({ type: 'peer-dial-failed', endpoint, explanation });
@@ -223,7 +251,7 @@ export class PeerPort implements PeerEvents {
       failed('too many dials are under way');
       return;
     }
-    const socket = dialTls({ host, port, identity: setup, tuning: tls });
+    const socket = dialTls({ host, port, identity: this.#setup, tuning: this.#tls });
     const { handshakeTimeoutMs } = context.limits;
     let problem: unknown;
     let late = false;
@@ -240,7 +268,7 @@ export class PeerPort implements PeerEvents {
       failed(
         late
           ? `${host}:${port} did not finish the handshake within ${handshakeTimeoutMs} ms`
-          : explainDialError(problem ?? { code: 'ECONNRESET' }, { host, port, kind: setup.kind }),
+          : explainDialError(problem ?? { code: 'ECONNRESET' }, { host, port, kind: this.#setup.kind }),
       );
     };
     this.#dials.add(socket);
@@ -257,25 +285,25 @@ export class PeerPort implements PeerEvents {
   }
 
   #opened(socket: TLSSocket, endpoint: number | undefined): void {
-    const { setup, authorities, organisations, context, nextId, post } = this.#options;
+    const { organisations, context, nextId, post } = this.#options;
     const remote = `${socket.remoteAddress}:${socket.remotePort}`;
-    const peer = describePeer(socket, authorities);
+    const peer = this.#trust.describe(socket);
     if (!peer) {
       socket.on('error', () => {});
       socket.destroy();
       if (endpoint !== undefined) post({ type: 'peer-dial-failed', endpoint, explanation: `${remote} left at once` });
       return;
     }
-    const organisation = organisations.of(peer);
+    const organisation = organisations().of(peer);
     const id = nextId();
     const link = new PeerLink(
       id,
       `p${id}`,
       socket,
-      { remote, nodeId: peer.nodeId ?? '' },
+      { remote, nodeId: peer.nodeId ?? '', certificate: peer },
       context,
       context.flow.openPeer(organisation.id),
-      setup.format,
+      this.#setup.format,
       this,
     );
     this.#links.set(id, link);

@@ -8,7 +8,7 @@ const LINES_PER_SECOND_MAX = 500;
 
 export class PortLogger implements Logger {
   readonly #port: MessagePort;
-  readonly #levelIndex: number;
+  #levelIndex: number;
   readonly #nowMs: () => number;
   #windowMs = 0;
   #lines = 0;
@@ -18,6 +18,10 @@ export class PortLogger implements Logger {
     this.#port = port;
     this.#levelIndex = LOG_LEVELS.indexOf(level);
     this.#nowMs = nowMs;
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#levelIndex = LOG_LEVELS.indexOf(level);
   }
 
   enabled(level: LogLevel): boolean {

@@ -27,14 +27,15 @@ interface Slowed {
 }
 
 export class RedialWatch {
-  readonly #redialsMax: number;
+  /** Handshakes with one certificate in the window above which its address is slowed down. */
+  redialsMax: number;
   readonly #clock: Clock;
   /** Times of the last connections, oldest first, by address and certificate. */
   readonly #callers = new Map<string, number[]>();
   readonly #slowed = new Map<string, Slowed>();
 
   constructor(redialsMax: number, clock: Clock) {
-    this.#redialsMax = redialsMax;
+    this.redialsMax = redialsMax;
     this.#clock = clock;
   }
 
@@ -55,7 +56,7 @@ export class RedialWatch {
     const times = this.#callers.get(key) ?? [];
     this.#callers.delete(key);
     while (times.length > 0 && times[0] <= nowMs - REDIAL_WINDOW_MS) times.shift();
-    const isLooping = times.length >= this.#redialsMax;
+    const isLooping = times.length >= this.redialsMax;
     if (isLooping) times.shift();
     times.push(nowMs);
     this.#callers.set(key, times);

@@ -15,6 +15,7 @@ import {
 import type { Endpoint } from '../core/endpoint.js';
 import type { FlowSource } from '../core/flow-control.js';
 import { requesterList, targetList } from '../core/pending-requests.js';
+import type { PeerDescription } from '../pki/peer.js';
 import { encodeEmptyFrame, encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { frameKindIndex, MessageType } from '../wire/channel/message-type.js';
 import { encodeReasonBody } from '../wire/channel/reason-body.js';
@@ -39,6 +40,9 @@ export interface SessionIdentity {
   readonly subject: string;
   readonly organisation: string;
   readonly certificateDigest: string;
+  readonly certificate: PeerDescription;
+  /** Of the configuration. */
+  readonly listener: number;
   /** Its address dials again and again: it comes and goes without a line at `info`. */
   readonly isRedialling: boolean;
 }
@@ -48,7 +52,7 @@ export class Session extends Connection<CloseReason> implements Endpoint {
   readonly identity: SessionIdentity;
   /** What other relays call this session, 16 hex digits. */
   readonly handle = newHandle();
-  readonly flow: FlowSource;
+  flow: FlowSource;
   readonly routerRequests = requesterList();
   readonly routerPushes = targetList();
 
@@ -74,8 +78,7 @@ export class Session extends Connection<CloseReason> implements Endpoint {
       scanner: context.scanner,
       frameBytesMin: CHANNEL_HEADER_BYTES,
       frameBytesMax: CHANNEL_FRAME_BYTES_MAX,
-      queueBytesMax: context.limits.sessionQueueBytesMax,
-      queueFramesMax: context.limits.sessionQueueFramesMax,
+      queueLimit: 'sessionQueueBytesMax',
     });
     this.identity = identity;
     this.flow = flow;
@@ -91,10 +94,7 @@ export class Session extends Connection<CloseReason> implements Endpoint {
   deliver(frame: Buffer): boolean {
     if (this.closed || !this.hasRoom(frame.length)) return false;
     // A request can go to somebody quicker, a multicast copy cannot: half a queue makes a slow consumer for unicast.
-    if (
-      frame[TYPE_LOW_BYTE] === MessageType.unicast &&
-      this.writer.queuedBytes > this.context.limits.sessionQueueBytesMax / 2
-    ) {
+    if (frame[TYPE_LOW_BYTE] === MessageType.unicast && this.writer.queuedBytes > this.queueBytesMax / 2) {
       return false;
     }
     this.send(frame);

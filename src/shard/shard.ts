@@ -2,7 +2,7 @@
  * One shard: listeners, sessions, links to peers and routing of a worker thread. Everything here runs on one event loop, so nothing is locked.
  * What needs the whole relay (JSON-RPC, the topic directory, logs) goes to the control thread as a message.
  */
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { MessagePort } from 'node:worker_threads';
 import { createFrameScanner } from '../addon/scanner.js';
@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.js';
 import { CLOSE_REASONS, TLS_FAILURES } from '../base/close-reason.js';
 import { FAILURE_REASONS, type FailureReason } from '../base/failure-reason.js';
 import { CHANNEL_FRAME_BYTES_MAX, SEEN_MESSAGE_MS, SEEN_MESSAGES_MAX } from '../base/limits.js';
-import type { Logger } from '../base/logger.js';
+import type { Logger, LogLevel } from '../base/logger.js';
 import { FLOW_SCOPES, RESULT_CODES, Stats } from '../base/stats.js';
 import type { Endpoint } from '../core/endpoint.js';
 import { FlowControl, type FlowSource } from '../core/flow-control.js';
@@ -18,8 +18,8 @@ import { InboundBudget } from '../core/inbound-budget.js';
 import { Router, type RouterObserver } from '../core/router.js';
 import { SeenCache } from '../core/seen-cache.js';
 import { type SubscriptionChange, type Topic, TopicTable } from '../core/topic-table.js';
-import { describePeer, type KnownPeers, type PeerDescription } from '../pki/peer.js';
-import { splitPem } from '../pki/pem.js';
+import type { PeerDescription } from '../pki/peer.js';
+import { Trust } from '../pki/trust.js';
 import { createRows } from '../transport/frame-reader.js';
 import type { FrameWriter } from '../transport/frame-writer.js';
 import { encodeFrame } from '../wire/channel/frame.js';
@@ -31,7 +31,7 @@ import { AcceptGate } from './accept-gate.js';
 import type { Connection } from './connection.js';
 import type { ShardContext } from './context.js';
 import { Listener } from './listener.js';
-import type { BoundListener, BoundP2p, ControlToShard, ShardSetup, ShardToControl } from './messages.js';
+import type { BoundListener, BoundP2p, ControlToShard, ReloadSetup, ShardSetup, ShardToControl } from './messages.js';
 import { Organisations } from './organisations.js';
 import type { PeerLink } from './peer-link.js';
 import { PeerPort } from './peer-port.js';
@@ -60,18 +60,21 @@ export class Shard implements ShardContext, RouterObserver {
   readonly topics = new TopicTable(this.scanner);
   readonly router: Router;
   readonly budget: InboundBudget;
-  readonly flow: FlowControl;
+  flow: FlowControl;
   readonly privates: PrivateRoutes;
+  /** One object for everybody, so that a reload is seen everywhere. */
   readonly limits: ShardSetup['limits'];
   readonly stats: Stats;
-  readonly logger: Logger;
+  readonly logger: ShardLogger;
   readonly clock: Clock;
 
-  readonly #setup: ShardSetup;
+  #setup: ShardSetup;
   readonly #port: MessagePort;
   readonly #listeners: Listener[] = [];
   readonly #gate: AcceptGate;
-  readonly #organisations: Organisations;
+  #organisations: Organisations;
+  /** Of each listener. */
+  #trust: Trust[] = [];
   readonly #peers: PeerPort | undefined;
   readonly #sessions = new Set<Session>();
   readonly #sessionsById = new Map<number, Session>();
@@ -92,22 +95,19 @@ export class Shard implements ShardContext, RouterObserver {
   readonly #stopped: Promise<void>;
   #resolveStopped: () => void = () => {};
 
-  constructor(setup: ShardSetup, logger: Logger, clock: Clock) {
+  constructor(setup: ShardSetup, logger: ShardLogger, clock: Clock) {
     this.#setup = setup;
     this.#port = setup.port;
-    this.limits = setup.limits;
+    this.limits = { ...setup.limits };
     this.logger = logger;
     this.clock = clock;
     this.stats = new Stats(setup.stats);
-    this.#gate = new AcceptGate(setup.limits, clock);
-    this.budget = new InboundBudget({
-      bytesMax: setup.limits.inboundBytesMax,
-      accountBytesMax: setup.limits.sessionInboundBytesMax,
-    });
+    this.#gate = new AcceptGate(this.limits, clock);
+    this.budget = new InboundBudget(budgetLimits(this.limits));
     this.router = new Router(
       this.topics,
       new SeenCache(SEEN_MESSAGES_MAX, SEEN_MESSAGE_MS),
-      setup.limits,
+      this.limits,
       this,
       randomBytes(4).readInt32LE(0),
     );
@@ -127,9 +127,8 @@ export class Shard implements ShardContext, RouterObserver {
   /** Binds every port; rejects when one cannot be bound. Resolves with what is bound. */
   async start(): Promise<{ listeners: BoundListener[]; p2p: BoundP2p | undefined }> {
     const listeners: BoundListener[] = [];
-    for (const setup of this.#setup.listeners) {
-      const authorities = certificatesOf(setup.caPem);
-      const known: KnownPeers = new Map();
+    this.#trust = this.#setup.listeners.map((setup) => new Trust(setup));
+    for (const [index, setup] of this.#setup.listeners.entries()) {
       const listener = new Listener({
         name: 'channel',
         setup,
@@ -138,7 +137,7 @@ export class Shard implements ShardContext, RouterObserver {
         gate: this.#gate,
         stats: this.stats,
         logger: this.logger,
-        onSession: (socket) => this.#open(describePeer(socket, authorities, known), socket),
+        onSession: (socket) => this.#open(this.#trust[index].describe(socket), socket, index),
       });
       this.#listeners.push(listener);
       listeners.push(await listener.start());
@@ -254,8 +253,7 @@ export class Shard implements ShardContext, RouterObserver {
     return new PeerPort({
       setup,
       tls: this.#setup.tls,
-      authorities: certificatesOf(setup.caPem),
-      organisations: this.#organisations,
+      organisations: () => this.#organisations,
       context: this,
       nextId: () => this.#nextConnection++,
       post: (message) => this.#post(message),
@@ -266,7 +264,7 @@ export class Shard implements ShardContext, RouterObserver {
     return P2P_HEADER_BYTES[this.#setup.p2p?.format ?? 'rc2'];
   }
 
-  #open(peer: PeerDescription | undefined, socket: TLSSocket): void {
+  #open(peer: PeerDescription | undefined, socket: TLSSocket, listener: number): void {
     const remote = `${socket.remoteAddress}:${socket.remotePort}`;
     if (!peer) {
       // The connection ended within the turn that verified it.
@@ -302,6 +300,8 @@ export class Shard implements ShardContext, RouterObserver {
         subject: peer.subjectCn,
         organisation: organisation.name,
         certificateDigest: peer.certificateDigest,
+        certificate: peer,
+        listener,
         isRedialling,
       },
       this.flow.openSession(organisation.id),
@@ -352,6 +352,9 @@ export class Shard implements ShardContext, RouterObserver {
       case 'drain':
         this.#startDrain(message.timeoutMs);
         return;
+      case 'reload':
+        this.#reload(message.setup);
+        return;
       case 'peer-dial':
       case 'peer-accept':
       case 'peer-state':
@@ -373,6 +376,33 @@ export class Shard implements ShardContext, RouterObserver {
     this.#calls.delete(id);
     call.session.rpcCalls--;
     call.session.send(encodeFrame(MessageType.rpc, call.seq, 0, body));
+  }
+
+  /** Takes over what was read anew; closes sessions and links that would not be let in any more. */
+  #reload(setup: ReloadSetup): void {
+    const now = new Date();
+    const sameFlow = JSON.stringify(setup.flowLimits) === JSON.stringify(this.#setup.flowLimits);
+    this.#setup = { ...this.#setup, ...setup };
+    Object.assign(this.limits, setup.limits);
+    this.logger.setLevel(setup.logLevel);
+    this.#gate.setLimits(this.limits);
+    this.budget.setLimits(budgetLimits(this.limits));
+    this.#organisations = new Organisations(setup.organisations);
+    // Debts of limits that did not change stay.
+    if (!sameFlow) this.flow = new FlowControl(setup.flowLimits);
+    const before = this.#trust;
+    this.#trust = setup.listeners.map((one) => new Trust(one));
+    for (const [index, listener] of this.#listeners.entries()) listener.reload(setup.listeners[index], setup.tls);
+    let closed = 0;
+    for (const session of [...this.#sessions]) {
+      const { certificate, listener } = session.identity;
+      const refusal = this.#trust[listener].refusal(certificate, before[listener], now);
+      if (refusal) closed++;
+      if (refusal) session.close(refusal);
+      else if (!sameFlow) session.flow = this.flow.openSession(this.#organisations.of(certificate).id);
+    }
+    if (setup.p2p) closed += this.#peers?.reload(setup.p2p, setup.tls, now, !sameFlow) ?? 0;
+    this.#post({ type: 'reloaded', closed });
   }
 
   #startDrain(timeoutMs: number): void {
@@ -466,7 +496,15 @@ const NODE_SCOPE = FLOW_SCOPES.indexOf('node');
 /** Every endpoint of a shard is one of the two. */
 const flowOf = (endpoint: Endpoint): FlowSource => (endpoint as Session | PeerLink).flow;
 
-const certificatesOf = (pem: string): X509Certificate[] => splitPem(pem).map((block) => new X509Certificate(block.pem));
+const budgetLimits = ({ inboundBytesMax, sessionInboundBytesMax }: ShardSetup['limits']) => ({
+  bytesMax: inboundBytesMax,
+  accountBytesMax: sessionInboundBytesMax,
+});
+
+/** The log of a shard; its level may change. */
+export interface ShardLogger extends Logger {
+  setLevel(level: LogLevel): void;
+}
 
 const SUBSCRIBER_RESULT = RESULT_CODES.indexOf('subscriber');
 

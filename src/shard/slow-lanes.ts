@@ -23,7 +23,8 @@ interface Lane {
 }
 
 export class SlowLanes {
-  readonly #waitingMax: number;
+  /** Connections that may wait in all lanes together. */
+  waitingMax: number;
   readonly #watch: RedialWatch;
   readonly #clock: Clock;
   readonly #lanes = new Map<string, Lane>();
@@ -31,7 +32,7 @@ export class SlowLanes {
 
   /** `waitingMax` bounds all lanes together. */
   constructor(waitingMax: number, watch: RedialWatch, clock: Clock) {
-    this.#waitingMax = waitingMax;
+    this.waitingMax = waitingMax;
     this.#watch = watch;
     this.#clock = clock;
   }
@@ -51,7 +52,7 @@ export class SlowLanes {
       this.#lanes.set(address, lane);
     }
     if (lane.waiting.size === 0 && this.#takeTurn(lane)) return 'free';
-    if (lane.waiting.size >= LANE_WAITING_MAX || this.size >= this.#waitingMax) return 'full';
+    if (lane.waiting.size >= LANE_WAITING_MAX || this.size >= this.waitingMax) return 'full';
     lane.waiting.set(key, entry);
     this.#laneOf.set(key, lane);
     return 'waits';

@@ -26,6 +26,8 @@ export interface RelayOptions {
   /** TOML behind everything else. */
   readonly extraToml?: string;
   readonly logLevel?: string;
+  /** `admin.token_file`. */
+  readonly tokenFile?: string;
   /** 0, a free one, unless a test wants a taken one. */
   readonly adminPort?: number;
   /** Those of a relay that is to be replaced; free ones otherwise. */
@@ -187,6 +189,11 @@ export class RelayProcess {
     this.child.kill(signal);
   }
 
+  /** Its end is part of the test. */
+  expectExit(): void {
+    this.stopping = true;
+  }
+
   waitForExit(deadlineMs: number = EXIT_DEADLINE_MS): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     return withDeadline(this.exit, deadlineMs, () => `the relay to end; it wrote:\n${this.output.slice(-2_000)}`);
   }
@@ -256,6 +263,7 @@ function relayToml(pki: TestPki, options: RelayOptions): string {
   return [
     ...listeners,
     `[admin]\nlisten_ip = "127.0.0.1"\nlisten_port = ${options.adminPort ?? 0}`,
+    ...(options.tokenFile === undefined ? [] : [`token_file = ${JSON.stringify(options.tokenFile)}`]),
     `[log]\nlevel = "${options.logLevel ?? 'debug'}"`,
     ['[limits]', ...limits].join('\n'),
     options.extraToml ?? '',

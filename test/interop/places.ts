@@ -5,9 +5,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Mesh } from '../helpers/p2p/relays.js';
 import { KINDS, type Kind, type TestPki } from '../helpers/pki.js';
 import { RelayProcess } from '../helpers/relay-process.js';
-import { Mesh } from '../p2p/helpers/relays.js';
 import { Driver, type Endpoint } from './driver.js';
 import { KIND_OF, type Party } from './programs.js';
 

@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { METRIC_TABLE, REQUEST_DURATION, TLS_HANDSHAKE_FAILURES } from '../../src/admin/metric-table.js';
-import { PRIVATE_PAIRS } from '../../src/admin/metrics.js';
+import { PRIVATE_PAIRS, RELOADED_AT, RELOADS } from '../../src/admin/metrics.js';
 import { PEER_METRICS } from '../../src/admin/peer-metrics.js';
 import { CLOSE_REASONS, REFUSALS, TLS_FAILURES } from '../../src/base/close-reason.js';
 import { RELAY_ERROR_CODES } from '../../src/base/errors.js';
@@ -106,6 +106,8 @@ describe('documents', () => {
     const known = new Set<string>([
       ...Object.values(METRIC_TABLE).map(({ name }) => name),
       ...['', '_bucket', '_sum', '_count'].map((ending) => `${REQUEST_DURATION.name}${ending}`),
+      RELOADS.name,
+      RELOADED_AT.name,
       ...PEER_METRICS.map(({ name }) => name),
       TLS_HANDSHAKE_FAILURES.name,
       PRIVATE_PAIRS.name,

@@ -33,6 +33,8 @@ interface Endpoint {
   link: number;
   nodeId: string | undefined;
   self: boolean;
+  /** No longer in the configuration. */
+  removed: boolean;
   failures: number;
   /** Since when it is down; undefined before the first look at the clock. */
   downSinceMs: number | undefined;
@@ -41,6 +43,7 @@ interface Endpoint {
 }
 
 export interface EndpointView {
+  readonly removed: boolean;
   readonly phase: 'idle' | 'dialling' | 'up' | 'self';
   /** Who was met there last. */
   readonly nodeId: string | undefined;
@@ -49,6 +52,7 @@ export interface EndpointView {
 }
 
 export class DialPlan {
+  /** Grows only, so that indices stay; what a reload took out is marked. */
   readonly #endpoints: Endpoint[];
   readonly #random: () => number;
   /** Where the search for due endpoints goes on, so that the bound on dials starves none. */
@@ -56,16 +60,30 @@ export class DialPlan {
 
   constructor(count: number, random: () => number) {
     this.#random = random;
-    this.#endpoints = Array.from({ length: count }, () => ({
-      phase: 'idle',
-      link: -1,
-      nodeId: undefined,
-      self: false,
-      failures: 0,
-      downSinceMs: undefined,
-      nextDialMs: Number.NEGATIVE_INFINITY,
-      dialledMs: 0,
-    }));
+    this.#endpoints = [];
+    this.setCount(count);
+  }
+
+  /** Adds endpoints behind those that are there. */
+  setCount(count: number): void {
+    while (this.#endpoints.length < count) {
+      this.#endpoints.push({
+        phase: 'idle',
+        link: -1,
+        nodeId: undefined,
+        self: false,
+        removed: false,
+        failures: 0,
+        downSinceMs: undefined,
+        nextDialMs: Number.NEGATIVE_INFINITY,
+        dialledMs: 0,
+      });
+    }
+  }
+
+  /** Takes an endpoint out, or back in. A link that was dialled there lives on. */
+  setRemoved(index: number, removed: boolean): void {
+    this.#endpoints[index].removed = removed;
   }
 
   /**
@@ -85,7 +103,7 @@ export class DialPlan {
     for (let step = 0; step < this.#endpoints.length && dialling < DIALS_MAX; step++) {
       const index = (start + step) % this.#endpoints.length;
       const endpoint = this.#endpoints[index];
-      if (endpoint.phase === 'dialling' || endpoint.self || nowMs < endpoint.nextDialMs) continue;
+      if (endpoint.phase === 'dialling' || endpoint.self || endpoint.removed || nowMs < endpoint.nextDialMs) continue;
       if (endpoint.nodeId !== undefined && isHeard(endpoint.nodeId)) continue;
       endpoint.phase = 'dialling';
       endpoint.dialledMs = nowMs;
@@ -127,7 +145,8 @@ export class DialPlan {
   }
 
   view(): EndpointView[] {
-    return this.#endpoints.map(({ phase, nodeId, self, failures, nextDialMs }) => ({
+    return this.#endpoints.map(({ phase, nodeId, self, removed, failures, nextDialMs }) => ({
+      removed,
       phase: self ? 'self' : phase,
       nodeId,
       failures,

@@ -131,7 +131,7 @@ interface Node {
 
 export class PeerBook {
   readonly ownNodeId: string;
-  readonly #peersMax: number;
+  #peersMax: number;
   readonly #actions: PeerBookActions;
   readonly #dials: DialPlan;
   readonly #links = new Map<number, Link>();
@@ -235,6 +235,16 @@ export class PeerBook {
       const refusal = this.#policy.refusal(link.nodeId, link.info.isSdkCertificate);
       if (refusal && this.#links.has(link.info.link)) this.#drop(link, refusal, nowMs);
     }
+  }
+
+  /** Endpoints from 0 to `count` exist; those in `removed` are not dialled. */
+  setEndpoints(count: number, removed: ReadonlySet<number>): void {
+    this.#dials.setCount(count);
+    for (let index = 0; index < count; index++) this.#dials.setRemoved(index, removed.has(index));
+  }
+
+  setPeersMax(peersMax: number): void {
+    this.#peersMax = peersMax;
   }
 
   /** From now on nothing is dialled and new links are refused; the caller closes the others when they are idle. */

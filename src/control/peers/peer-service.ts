@@ -85,6 +85,8 @@ interface LinkRecord {
 
 export class PeerService {
   readonly #options: PeerServiceOptions;
+  /** Every address that was ever configured; an index means one for the life of the process. */
+  readonly #endpoints: { readonly host: string; readonly port: number }[];
   readonly #book: PeerBook;
   readonly #gossip: Gossip;
   readonly #links = new Map<number, LinkRecord>();
@@ -96,6 +98,7 @@ export class PeerService {
 
   constructor(options: PeerServiceOptions) {
     this.#options = options;
+    this.#endpoints = [...options.endpoints];
     this.#gossip = new Gossip({
       send: (link, module, response, packetType, seq, payload) =>
         options.post({ type: 'peer-send', link, module, response, packetType, seq, payload }),
@@ -166,23 +169,40 @@ export class PeerService {
     this.#gossip.withdraw(this.#nowMs);
   }
 
+  /** New lists, addresses and bounds; links that the lists refuse are closed. */
+  reload(changes: PeerLists & Pick<PeerServiceOptions, 'endpoints' | 'peersMax'>): void {
+    const wanted = new Set(changes.endpoints.map(addressOf));
+    for (const endpoint of changes.endpoints) {
+      if (!this.#endpoints.some((one) => addressOf(one) === addressOf(endpoint))) this.#endpoints.push(endpoint);
+    }
+    const removed = new Set<number>();
+    for (const [index, endpoint] of this.#endpoints.entries()) {
+      if (!wanted.has(addressOf(endpoint))) removed.add(index);
+    }
+    this.#book.setEndpoints(this.#endpoints.length, removed);
+    this.#book.setPeersMax(changes.peersMax);
+    this.#book.replaceLists(changes, this.#nowMs);
+    this.#superseded = undefined;
+  }
+
   // ---- what is shown
 
   status(): { readonly peers: PeerStatus[]; readonly endpoints: EndpointStatus[] } {
     const nowMs = this.#nowMs;
     const peers = this.#book.peers().map((peer) => this.#peerStatus(peer, nowMs));
-    const endpoints = this.#book.endpoints().map(({ phase, nodeId, failures, nextDialMs }, index) => {
-      const { host, port } = this.#options.endpoints[index];
+    const endpoints = this.#book.endpoints().flatMap(({ removed, phase, nodeId, failures, nextDialMs }, index) => {
+      if (removed) return [];
       const connected = phase === 'idle' && nodeId !== undefined && this.#book.isConnected(nodeId);
       const waits = phase === 'idle' && !connected;
-      return {
-        address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      const status: EndpointStatus = {
+        address: addressOf(this.#endpoints[index]),
         phase: connected ? ('connected' as const) : phase,
         nodeId,
         failures,
         nextDialSeconds: waits ? seconds(Math.max(0, nextDialMs - nowMs)) : 0,
         problem: this.#problems.get(index),
       };
+      return [status];
     });
     return { peers, endpoints };
   }
@@ -210,9 +230,9 @@ export class PeerService {
   // ---- inside
 
   #bookActions(): PeerBookActions {
-    const { post, bootEpochMs, endpoints } = this.#options;
+    const { post, bootEpochMs } = this.#options;
     return {
-      dial: (endpoint) => post({ type: 'peer-dial', endpoint, ...endpoints[endpoint] }),
+      dial: (endpoint) => post({ type: 'peer-dial', endpoint, ...this.#endpoints[endpoint] }),
       close: (link, reason) => {
         this.#gossip.forget(link);
         post({ type: 'peer-close', link, reason });
@@ -297,12 +317,11 @@ export class PeerService {
   }
 
   #dialFailed(endpoint: number, explanation: string): void {
-    const { host, port } = this.#options.endpoints[endpoint];
     const repeated = this.#problems.get(endpoint) === explanation;
     this.#problems.set(endpoint, explanation);
     this.#options.logger.log(
       repeated ? 'debug' : 'warn',
-      { component: 'p2p', address: `${host}:${port}`, explanation },
+      { component: 'p2p', address: addressOf(this.#endpoints[endpoint]), explanation },
       'dialling a peer failed',
     );
   }
@@ -390,6 +409,10 @@ const QUIET_REASONS: ReadonlySet<P2PCloseReason> = new Set(['peer-closed', 'dupl
 
 function gossipPeer({ link, nodeId, kind, hello }: Peer): GossipPeer {
   return { link, nodeId, isRelay: kind === 'relay', bootEpochMs: hello?.bootEpochMs ?? 0 };
+}
+
+function addressOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function seconds(ms: number): number {

@@ -54,6 +54,8 @@ export interface PrivateStatus {
 
 interface LocalSession {
   readonly session: PrivateSession;
+  /** All its private names. */
+  topics: readonly string[];
   senderOf: readonly string[];
   subscribers: readonly Subscriber[];
 }
@@ -63,6 +65,7 @@ type Targets = Map<string, Set<string>>;
 
 export class PrivateTopics {
   readonly #options: PrivateTopicsOptions;
+  #maySend: PrivateTopicsOptions['maySend'];
   readonly #certification: Certification;
   readonly #sessions = new Map<number, LocalSession>();
   /** Active link of a peer, by node ID. */
@@ -74,6 +77,7 @@ export class PrivateTopics {
 
   constructor(options: PrivateTopicsOptions) {
     this.#options = options;
+    this.#maySend = options.maySend;
     const { post } = options;
     this.#certification = new Certification(options.ttlMs, {
       ask: (sender, subscriber, challengeTopic) => this.#ask(sender, subscriber, challengeTopic),
@@ -145,6 +149,12 @@ export class PrivateTopics {
     this.#certification.tick(this.#nowMs);
   }
 
+  /** Other rules about who may send: sessions that may not any more lose their receivers at once. */
+  setAccess(maySend: PrivateTopicsOptions['maySend']): void {
+    this.#maySend = maySend;
+    for (const local of this.#sessions.values()) this.#setSender(local, local.topics);
+  }
+
   /** Every pair; with a session, the pairs of that session alone. */
   status(session?: number): PrivateStatus[] {
     const nowMs = this.#nowMs;
@@ -173,7 +183,8 @@ export class PrivateTopics {
   // ---- sessions of this relay
 
   #sessionTopics(session: PrivateSession, topics: readonly string[]): void {
-    const known = this.#sessions.get(session.id) ?? { session, senderOf: [], subscribers: [] };
+    const known = this.#sessions.get(session.id) ?? { session, topics, senderOf: [], subscribers: [] };
+    known.topics = topics;
     if (topics.length === 0) this.#sessions.delete(session.id);
     else this.#sessions.set(session.id, known);
     this.#setSender(known, topics);
@@ -182,12 +193,12 @@ export class PrivateTopics {
 
   #setSender(local: LocalSession, topics: readonly string[]): void {
     const { session } = local;
-    const { post, maySend } = this.#options;
+    const { post } = this.#options;
     const wanted: string[] = [];
     for (const topic of topics) {
       const parsed = parsePrivateTopic(topic);
       if (parsed?.kind !== 'push') continue;
-      if (maySend(parsed.name, session)) wanted.push(parsed.messageTopic);
+      if (this.#maySend(parsed.name, session)) wanted.push(parsed.messageTopic);
       else this.#refuseSender(session, parsed.messageTopic);
     }
     const id = senderId(session.id);

@@ -16,6 +16,9 @@ interface Sources {
   live?: HealthReport;
   ready?: HealthReport;
   render?: () => Promise<string>;
+  reload?: () => Promise<{ readonly ok: boolean }>;
+  drain?: () => void;
+  token?: string;
 }
 
 const open: { server: AdminServer; sockets: Socket[] }[] = [];
@@ -42,12 +45,15 @@ function makeServer(
     health,
     peers: () => ({ peers: [] }),
     privates: () => [],
+    reload: sources.reload ?? (async () => ({ ok: true })),
+    drain: sources.drain ?? (() => {}),
+    token: sources.token,
   };
   return createAdminServer(forced === undefined ? options : { ...options, implementation: forced }, logger);
 }
 
-async function startServer(forced: 'node:http' | undefined, sources: Sources = {}, port = 0) {
-  const server = makeServer(forced, sources, port);
+async function startServer(forced: 'node:http' | undefined, sources: Sources = {}, port = 0, ip = '127.0.0.1') {
+  const server = makeServer(forced, sources, port, ip);
   const entry = { server, sockets: [] as Socket[] };
   const address = await server.start();
   open.push(entry);
@@ -147,7 +153,7 @@ describe.each([
       expect(response.status, path).toBe(404);
       expect(await response.json()).toEqual({
         error: 'not found',
-        paths: ['/metrics', '/healthz', '/readyz', '/peers', '/private'],
+        paths: ['/metrics', '/healthz', '/readyz', '/peers', '/private', '/reload', '/drain'],
       });
     }
     for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS']) {
@@ -157,6 +163,55 @@ describe.each([
       const text = await response.text();
       if (method !== 'HEAD') expect(JSON.parse(text)).toEqual({ error: '/metrics answers GET only' });
     }
+  });
+
+  it('changes the relay only for who shows the token', async () => {
+    const token = 'a-token-of-32-chars-0123456789ab';
+    let drains = 0;
+    const outcomes = [{ ok: true }, { ok: false, problem: 'limits.x: unknown key' }];
+    const { address } = await startServer(forced, {
+      token,
+      reload: async () => outcomes.shift() ?? { ok: true },
+      drain: () => void drains++,
+    });
+    const post = (path: string, authorization?: string) =>
+      get(address, path, { method: 'POST', headers: authorization === undefined ? {} : { authorization } });
+    for (const wrong of [undefined, '', 'Bearer', `Bearer ${token}x`, `Bearer ${token.slice(1)}`, `Basic ${token}`]) {
+      for (const path of ['/reload', '/drain']) {
+        const response = await post(path, wrong);
+        expect([response.status, response.headers.get('www-authenticate')], `${wrong}`).toEqual([401, 'Bearer']);
+        expect(await response.json()).toEqual({ error: `${path} needs the token in admin.token_file` });
+      }
+    }
+    expect([drains, outcomes.length]).toEqual([0, 2]);
+    const taken = await post('/reload', `Bearer ${token}`);
+    expect([taken.status, await taken.json()]).toEqual([200, { ok: true }]);
+    const refused = await post('/reload', `Bearer ${token}`);
+    expect([refused.status, await refused.json()]).toEqual([422, { ok: false, problem: 'limits.x: unknown key' }]);
+    expect((await post('/drain', `Bearer ${token}`)).status).toBe(202);
+    expect(drains).toBe(1);
+    expect((await get(address, '/reload')).status).toBe(405);
+    expect((await get(address, '/peers')).status).toBe(200);
+  });
+
+  it('says how to get a token where there is none', async () => {
+    const { address } = await startServer(forced);
+    const response = await get(address, '/reload', { method: 'POST' });
+    expect([response.status, await response.json()]).toEqual([
+      403,
+      { error: '/reload needs a token: set admin.token_file in the configuration of the relay' },
+    ]);
+  });
+
+  it('shows nothing but health without the token where other machines reach it', async () => {
+    const token = 'a-token-of-32-chars-0123456789ab';
+    const { address } = await startServer(forced, { token }, 0, '0.0.0.0');
+    const local = { ...address, ip: '127.0.0.1' };
+    for (const path of ['/metrics', '/peers', '/private']) {
+      expect((await get(local, path)).status, path).toBe(401);
+      expect((await get(local, path, { headers: { authorization: `Bearer ${token}` } })).status, path).toBe(200);
+    }
+    for (const path of ['/healthz', '/readyz']) expect((await get(local, path)).status, path).toBe(200);
   });
 
   it('sends no body with the refusal of HEAD', async () => {

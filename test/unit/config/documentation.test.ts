@@ -54,6 +54,7 @@ describe('the documentation of the configuration', () => {
       'organisation[].issuers',
       'admin.listen_ip',
       'admin.listen_port',
+      'admin.token_file',
       'log.level',
       'log.format',
       ...Object.keys(DEFAULT_LIMITS).map(
