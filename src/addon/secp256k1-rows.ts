@@ -63,7 +63,6 @@ function writeRow(row: Uint8Array, signature: Uint8Array, digest: Uint8Array, ru
   if (typeof rule !== 'number') throw new TypeError(`a rule is one of ${Object.keys(RULE_BYTES).join(', ')}`);
   row[ROW_RULE] = rule;
   row[ROW_SIGNATURE_BYTES] = Math.min(signature.length, LENGTH_MAX);
-  row.fill(0, ROW_SIGNATURE, ROW_DIGEST);
   row.set(signature.subarray(0, SIGNATURE_BYTES), ROW_SIGNATURE);
   row.set(digest, ROW_DIGEST);
 }

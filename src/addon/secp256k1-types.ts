@@ -6,7 +6,7 @@
  *
  *   0      1    rule, see RULE_BYTES
  *   1      1    length of the signature as it was given, 255 for more
- *   2      65   r (32) || s (32) || v (1), zeros behind a shorter one
+ *   2      65   r (32) || s (32) || v (1); what stands behind a shorter one means nothing
  *   67     32   digest
  *   99     64   public key X || Y; absent in a row of a recovery
  */

@@ -86,6 +86,14 @@ describe.each([
     expect(late.length).toBeGreaterThan(0);
   });
 
+  it('takes nothing of an earlier signature for part of a shorter one', async () => {
+    const verifier = new SignatureVerifier(secp256k1, { timeoutMs: TIMEOUT_MS });
+    expect(await verifier.verify(good)).toBe('valid');
+    for (const length of [0, 63, 64]) {
+      expect(await verifier.verify({ ...good, signature: good.signature.subarray(0, length) })).toBe('invalid');
+    }
+  });
+
   it('rejects wrong arguments and goes on with the others', async () => {
     const verifier = new SignatureVerifier(secp256k1, { timeoutMs: TIMEOUT_MS });
     const first = verifier.verify(good);
