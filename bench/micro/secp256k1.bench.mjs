@@ -17,7 +17,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { secp256k1 as noble } from '@noble/curves/secp256k1.js';
 import benny from 'benny';
-import { describeMachine, formatMachine } from '../harness/machine.mjs';
+import { describeMachine } from '../harness/machine.mjs';
 import { formatNumber, formatSpread, formatTable, spread } from '../harness/summary.mjs';
 
 const { values } = parseArgs({
@@ -135,7 +135,8 @@ for (let round = 0; round < rounds; round++) {
 }
 
 const baseline = perCpuSecond.get(BASELINE);
-console.log(formatMachine(describeMachine(process.versions), 'not used'));
+const { cpu, cores, kernel, node, nodeOpenssl, loadBefore, date } = describeMachine(process.versions);
+console.log(`${cpu}, ${cores} cores, ${kernel}; Node ${node} (OpenSSL ${nodeOpenssl}); load ${loadBefore}; ${date}`);
 console.log(`${count} signatures a batch, ${rounds} rounds, seed ${values.seed}${values.smoke ? ', smoke' : ''}`);
 console.log(
   formatTable(
