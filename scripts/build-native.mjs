@@ -3,9 +3,9 @@
 //   node scripts/build-native.mjs [--force] [--verbose] [--package-headers]
 //
 // --package-headers takes the headers of the npm package even where Node brings its own, to test that way.
-// Exit codes: 0 built or up to date; 1 the build failed (the compiler's output is printed); 3 a C++ compiler, make or
+// Exit codes: 0 built or up to date; 1 the build failed (the compiler's output is printed); 3 a C or C++ compiler, make or
 // Python 3 is missing (one line on stderr): the relay then runs on its TypeScript twins, the tests do not.
-// CXX, MAKE and PYTHON choose the tools.
+// CC, CXX, MAKE and PYTHON choose the tools.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,7 +50,7 @@ function filesUnder(dir) {
  * Digest of everything the binary depends on. Contents instead of times: a checkout, a container layer or a cache changes
  * the times and not the meaning. Node's version is left out on purpose, one Node-API build serves all of them.
  */
-function inputsDigest(addonApiDir) {
+function inputsDigest(packages) {
   const hash = createHash('sha256');
   const files = [...filesUnder(join(root, 'native')), join(root, 'binding.gyp'), fileURLToPath(import.meta.url)];
   for (const file of files.sort()) {
@@ -59,8 +59,10 @@ function inputsDigest(addonApiDir) {
       .update(readFileSync(file))
       .update('\0');
   }
-  const { version } = JSON.parse(readFileSync(join(addonApiDir, 'package.json'), 'utf8'));
-  hash.update([process.platform, process.arch, version, process.env.CXX ?? '', process.env.CXXFLAGS ?? ''].join('\0'));
+  // A published version never changes, so it stands for the contents.
+  const versions = packages.map((dir) => JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')).version);
+  const { CC = '', CFLAGS = '', CXX = '', CXXFLAGS = '' } = process.env;
+  hash.update([process.platform, process.arch, ...versions, CC, CFLAGS, CXX, CXXFLAGS].join('\0'));
   return hash.digest('hex');
 }
 
@@ -81,22 +83,26 @@ function findTool(candidates, args) {
 }
 
 function findTools() {
-  const { CXX, MAKE, PYTHON } = process.env;
+  const { CC, CXX, MAKE, PYTHON } = process.env;
+  const cc = findTool(CC ? [CC] : ['gcc', 'cc', 'clang'], ['--version']);
   const cxx = findTool(CXX ? [CXX] : ['g++', 'c++', 'clang++'], ['--version']);
   const make = findTool(MAKE ? [MAKE] : ['make', 'gmake'], ['--version']);
   const isPython3 = ['-c', 'import sys; sys.exit(sys.version_info < (3, 6))'];
   const python = findTool(PYTHON ? [PYTHON] : ['python3', 'python'], isPython3);
   const missing = [
+    [cc, CC ? `C compiler (CC=${CC} does not run)` : 'C compiler', 'gcc'],
     [cxx, CXX ? `C++ compiler (CXX=${CXX} does not run)` : 'C++ compiler', 'g++'],
     [make, MAKE ? `make (MAKE=${MAKE} does not run)` : 'make', 'make'],
     [python, PYTHON ? `Python 3 (PYTHON=${PYTHON} does not run)` : 'Python 3', 'python3'],
   ].filter(([found]) => found === undefined);
   if (missing.length > 0) {
     const what = missing.map(([, name]) => name).join(', ');
-    const packages = missing.map(([, , name]) => name).join(' ');
+    const names = missing.map(([, , name]) => name);
+    // g++ brings gcc.
+    const packages = names.filter((name) => name !== 'gcc' || !names.includes('g++')).join(' ');
     fail(EXIT_TOOLS_MISSING, `native addon: not built, missing: ${what}; on Debian: apt-get install ${packages}`);
   }
-  return { cxx, make, python };
+  return { cc, cxx, make, python };
 }
 
 /**
@@ -124,16 +130,21 @@ function nodeDir() {
 /** npm's settings reach node-gyp through the environment and would win over the arguments below. */
 function cleanEnvironment(tools) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^npm_(package_)?config_/i.test(key)));
-  return { ...env, CXX: tools.cxx, MAKE: tools.make };
+  return { ...env, CC: tools.cc, CXX: tools.cxx, MAKE: tools.make };
 }
 
-function build(tools, addonApiDir, verbose) {
+function build(tools, addonApiDir, libsecp256k1Dir, verbose) {
   const nodeGyp = join(packageDir('node-gyp'), 'bin', 'node-gyp.js');
   const nodedir = nodeDir();
   const shared = [`--nodedir=${nodedir}`, `--python=${tools.python}`, '--release'];
+  // gyp takes a variable that ends in _dir as relative to the file that holds it, which is build/config.gypi.
+  const fromBuild = (dir) => relative(join(root, 'build'), dir);
+  const variables = [
+    `--node_addon_api_dir=${fromBuild(addonApiDir)}`,
+    `--libsecp256k1_dir=${fromBuild(libsecp256k1Dir)}`,
+  ];
   const steps = [
-    // gyp takes a variable that ends in _dir as relative to the file that holds it, which is build/config.gypi.
-    ['configure', ...shared, `--node_addon_api_dir=${relative(join(root, 'build'), addonApiDir)}`],
+    ['configure', ...shared, ...variables],
     ['build', ...shared],
   ];
   for (const args of steps) {
@@ -157,7 +168,9 @@ function build(tools, addonApiDir, verbose) {
 const force = process.argv.includes('--force');
 const startedMs = performance.now();
 const addonApiDir = packageDir('node-addon-api');
-const digest = inputsDigest(addonApiDir);
+const secp256k1Package = packageDir('secp256k1-wasm');
+const libsecp256k1Dir = join(secp256k1Package, 'depend', 'secp256k1');
+const digest = inputsDigest([addonApiDir, secp256k1Package]);
 if (!force && upToDate(digest)) {
   console.log('native addon: up to date');
 } else {
@@ -165,7 +178,7 @@ if (!force && upToDate(digest)) {
   // All of it gone first: make decides by times, which lie after a checkout; a build that dies half-way must not look finished;
   // and a process that has the old binary mapped keeps its own copy.
   rmSync(dirname(output), { recursive: true, force: true });
-  const nodedir = build(tools, addonApiDir, process.argv.includes('--verbose'));
+  const nodedir = build(tools, addonApiDir, libsecp256k1Dir, process.argv.includes('--verbose'));
   if (!existsSync(output)) fail(EXIT_FAILED, `native addon: node-gyp left no ${relative(root, output)}`);
   writeFileSync(stamp, digest);
   const from = basename(nodedir).startsWith(GENERATED_HEADERS) ? 'node-api-headers' : nodedir;

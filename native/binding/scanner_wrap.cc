@@ -2,23 +2,13 @@
 
 #include <cstring>
 
+#include "views.h"
+
 namespace amop {
 
 namespace {
 
 constexpr int32_t kCalledWrongly = -1;
-
-// Plain Node-API instead of Napi::TypedArray: it reports a wrong type as a status instead of a fatal error, and one call
-// yields pointer and length together. A detached buffer has length 0.
-template <typename T>
-bool ReadView(napi_env env, napi_value value, napi_typedarray_type wanted, T** data, size_t* length) {
-  napi_typedarray_type type;
-  void* bytes = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, length, &bytes, nullptr, nullptr) != napi_ok) return false;
-  if (type != wanted) return false;
-  *data = static_cast<T*>(bytes);
-  return bytes != nullptr || *length == 0;
-}
 
 int64_t ReadInteger(napi_env env, napi_value value) {
   int64_t number;

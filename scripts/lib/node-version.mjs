@@ -1,6 +1,6 @@
 // First thing in start and test, so only syntax that old versions of Node can read.
 
-const MINIMUM = [20, 17];
+const MINIMUM = [20, 19];
 
 /** Ends the process with one line where this Node is too old. */
 export function requireNodeVersion() {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { errorText } from '../base/errors.js';
 
 /** What the addon must announce (native/addon.cc): rows and exports as this source expects them. */
-const CONTRACT = 1;
+const CONTRACT = 2;
 
 /** From src/addon and from dist/addon alike the package root is two folders up. */
 const ADDON_FILE = fileURLToPath(new URL('../../build/Release/amop_native.node', import.meta.url));
@@ -19,9 +19,30 @@ export interface NativeFrameScanner {
   readonly size: number;
 }
 
+export const NativeStatus = {
+  ok: 0,
+  calledWrongly: -1,
+  /** More batches under way than the addon allows. */
+  busy: -2,
+  noMemory: -3,
+  /** 0, or not below the order of the curve. */
+  noPrivateKey: 1,
+} as const;
+
+/** libsecp256k1 without argument checks; an object that was made wrongly, or without memory, answers -1 to everything. */
+export interface NativeSecp256k1 {
+  /** Copies the rows. Unless a status other than 0 is returned, `done` is called once, without results if memory is short. */
+  verifyBatch(rows: Uint8Array, done: (results?: Uint8Array) => void): number;
+  recoverBatch(rows: Uint8Array, done: (results?: Uint8Array) => void): number;
+  sign(digest: Uint8Array, privateKey: Uint8Array, signature: Uint8Array): number;
+  publicFromPrivate(privateKey: Uint8Array, publicKey: Uint8Array): number;
+}
+
 export interface NativeAddon {
   readonly contract: number;
   readonly FrameScanner: new (frameBytesMax: number, seed: Uint8Array) => NativeFrameScanner;
+  readonly Secp256k1: new (seed: Uint8Array) => NativeSecp256k1;
+  keccak256(bytes: Uint8Array, digest: Uint8Array): number;
 }
 
 export type NativeAttempt =

@@ -53,6 +53,18 @@ export const ORGANISATION_LABELS_MAX = 64;
 /** Bookkeeping of one pending request in bytes, charged to the budgets on top of its frame. */
 export const PENDING_OVERHEAD_BYTES = 256;
 
+/** Signatures checked in one batch: 64 take about 2 ms of a thread, so that a time-out need not wait long for its thread. */
+export const SIGNATURE_BATCH_ROWS_MAX = 64;
+
+/** A batch is not split over threads below this: the way to a thread and back costs about as much as one check. */
+export const SIGNATURE_BATCH_ROWS_MIN = 4;
+
+/** Batches under way: two of the four threads of libuv's pool, which also reads files and looks up names. */
+export const SIGNATURE_BATCHES_IN_FLIGHT_MAX = 2;
+
+/** Batches that wait: 4,096 checks, about 70 ms of two threads; further ones are refused at once. */
+export const SIGNATURE_BATCHES_QUEUED_MAX = 64;
+
 /** Defaults of `[limits]`. */
 export const DEFAULT_LIMITS = {
   /** A bank's applications are tens; ten thousand leaves room and bounds memory at about 300 MiB of TLS state. */

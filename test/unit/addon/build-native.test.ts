@@ -27,6 +27,7 @@ const build = (env: Record<string, string>) => run(project, ['--force'], env);
 
 describe('scripts/build-native.mjs', () => {
   it.each([
+    ['CC', 'gcc'],
     ['CXX', 'g++'],
     ['MAKE', 'make'],
     ['PYTHON', 'python3'],
@@ -56,7 +57,10 @@ describe('scripts/build-native.mjs', () => {
       stdout: expect.stringMatching(/^native addon: built in .* s \(headers: node-api-headers\)\n$/),
     });
     const addon = createRequire(import.meta.url)(join(copy, 'build', 'Release', 'amop_native.node'));
-    expect(addon.contract).toBe(1);
+    expect(addon.contract).toBe(2);
+    const digest = new Uint8Array(32);
+    expect(addon.keccak256(new Uint8Array(), digest)).toBe(0);
+    expect(Buffer.from(digest).toString('hex')).toMatch(/^c5d24601/);
     expect(run(copy, [], env)).toEqual({ status: 0, stderr: '', stdout: 'native addon: up to date\n' });
 
     appendFileSync(join(copy, 'native', 'addon.cc'), '\n#error "not today"\n');
