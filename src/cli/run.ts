@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import type { Act } from './act.js';
 import { addDemoCommand } from './demo-command.js';
 import { ExitCode } from './exit-codes.js';
+import { addKeysCommand } from './keys-command.js';
+import { addPkiCommand } from './pki-command.js';
 import { addPubCommand } from './pub-command.js';
 import { addRelayCommand } from './relay-command.js';
 import { reportFailure } from './report.js';
@@ -40,6 +42,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   addSubCommand(program, act);
   addPubCommand(program, act);
   addRequestCommand(program, act);
+  addPkiCommand(program, act);
+  addKeysCommand(program, act);
   addDemoCommand(program, act);
   try {
     await program.parseAsync([...argv]);
