@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import type { Act } from './act.js';
 import { addDemoCommand } from './demo-command.js';
 import { ExitCode } from './exit-codes.js';
+import { addFrameCommand } from './frame-command.js';
 import { addKeysCommand } from './keys-command.js';
 import { addPkiCommand } from './pki-command.js';
 import { addPubCommand } from './pub-command.js';
@@ -44,6 +45,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   addRequestCommand(program, act);
   addPkiCommand(program, act);
   addKeysCommand(program, act);
+  addFrameCommand(program, act);
   addDemoCommand(program, act);
   try {
     await program.parseAsync([...argv]);

@@ -24,7 +24,8 @@ export function requireAmopKey(key: KeyObject, name: string): void {
   throw new RelayError(
     'key-invalid',
     `${name} holds a key of another kind (${describeKey(key)}); keys of private topics are on the curve secp256k1` +
-      (key.asymmetricKeyDetails?.namedCurve === 'SM2' ? ', also where the chain uses SM2' : ''),
+      // Node.js has no name for a key on SM2 that it reads.
+      (key.asymmetricKeyType === undefined ? ', also where the chain uses SM2' : ''),
   );
 }
 

@@ -35,6 +35,8 @@ const MAC_SALT_BYTES = 16;
 /** Guessing goes through the MAC as well as through the key, so both cost the same. Ten times what the JDK writes. */
 const P12_ROUNDS = 100_000;
 
+const BAD_ROUNDS = `rounds of password derivation; 1 to ${ROUNDS_MAX} are accepted`;
+
 /** The alias that the Java SDK asks for. */
 export const JAVA_ALIAS = 'key';
 
@@ -60,7 +62,8 @@ export function readPkcs12(der: Uint8Array, password: string, name: string): Pkc
   try {
     const pfx = AsnConvert.parse(toArrayBuffer(der), PFX);
     sealed = dataOf(pfx.authSafe) ?? new Uint8Array(0);
-    mac = pfx.macData;
+    // The library puts an empty one where the file has none; the key's own encryption then tells a wrong password.
+    mac = pfx.macData.mac.digestAlgorithm.algorithm === '' ? undefined : pfx.macData;
     bags = AsnConvert.parse(toArrayBuffer(sealed), AuthenticatedSafe).flatMap((part) => {
       const content = dataOf(part);
       return content === undefined ? [] : [...AsnConvert.parse(toArrayBuffer(content), SafeContents)];
@@ -74,7 +77,7 @@ export function readPkcs12(der: Uint8Array, password: string, name: string): Pkc
     case 'unknown-algorithm':
       throw fail(`is sealed with an algorithm that is not known here (${mac?.mac.digestAlgorithm.algorithm})`);
     case 'too-many-rounds':
-      throw fail(`asks for ${mac?.iterations} rounds of password derivation, more than ${ROUNDS_MAX}`);
+      throw fail(`asks for ${mac?.iterations} ${BAD_ROUNDS}`);
   }
   const keys = bags.filter(({ bagId }) => bagId === id_pkcs8ShroudedKeyBag || bagId === id_keyBag);
   const bag = keys.find((one) => aliasOf(one) === JAVA_ALIAS) ?? keys[0];
@@ -97,11 +100,11 @@ function openBag(bag: SafeBag, password: string, fail: Fail): KeyObject {
     if (rounds === undefined) {
       throw fail(`encrypts its key in a way that is not known here (${info.encryptionAlgorithm.algorithm})`);
     }
-    if (rounds > ROUNDS_MAX) throw fail(`asks for ${rounds} rounds of password derivation, more than ${ROUNDS_MAX}`);
+    if (!(rounds >= 1 && rounds <= ROUNDS_MAX)) throw fail(`asks for ${rounds} ${BAD_ROUNDS}`);
     return createPrivateKey({ key: der, format: 'der', type: 'pkcs8', passphrase: password });
   } catch (error) {
     if (error instanceof RelayError) throw error;
-    throw fail(`holds a private key that cannot be read (${errorText(error)})`, error);
+    throw fail(`holds a private key that does not open with this password, or is damaged (${errorText(error)})`, error);
   }
 }
 
