@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { Act } from './act.js';
+import { addConfigCommand } from './config-command.js';
 import { addDemoCommand } from './demo-command.js';
 import { ExitCode } from './exit-codes.js';
 import { addFrameCommand } from './frame-command.js';
@@ -43,6 +44,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   addSubCommand(program, act);
   addPubCommand(program, act);
   addRequestCommand(program, act);
+  addConfigCommand(program, act);
   addPkiCommand(program, act);
   addKeysCommand(program, act);
   addFrameCommand(program, act);

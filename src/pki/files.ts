@@ -21,6 +21,10 @@ export interface PemFile {
 
 /** @throws RelayError `config-unreadable` */
 export function readPemFile(path: string, setting: string): PemFile {
+  // The text would be repeated in the error, and it may be a private key.
+  if (path.includes('-----BEGIN ')) {
+    throw new RelayError('config-unreadable', `${setting} holds the text of a PEM file; give the name of the file`);
+  }
   const fail = (what: string, cause?: unknown) =>
     new RelayError('config-unreadable', `${setting} file ${path} ${what}`, cause);
   let fd: number;
