@@ -57,9 +57,10 @@ export function askHidden(question: string, terminal: Terminal = processTerminal
         else if (char >= ' ' && typed.length < CHARS_MAX) typed.push(char);
       }
     });
-    terminal.write(question);
+    // First: whoever sees the question may answer, and nothing must show it.
     input.setRawMode(true);
     input.resume();
+    terminal.write(question);
   });
 }
 

@@ -45,6 +45,15 @@ it('returns the typed line and shows none of it', async () => {
   expect(input.listenerCount('data')).toBe(0);
 });
 
+it('hides what is typed before it asks', async () => {
+  const { input, as } = terminal();
+  let rawWhenAsked: boolean | undefined;
+  const answer = askHidden('?', { ...as, write: () => (rawWhenAsked ??= input.raw) } as Terminal);
+  input.type('x\r');
+  await answer;
+  expect(rawWhenAsked).toBe(true);
+});
+
 it.each([
   ['backspace', 'ax\u007fb\n', 'ab'],
   ['backspace at the start', '\u007f\bab\n', 'ab'],

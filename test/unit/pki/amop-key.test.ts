@@ -113,8 +113,8 @@ describe('a key of another kind', () => {
 });
 
 describe('a generated key', () => {
-  it('is never one whose public hex the Java SDK misreads', () => {
-    const given = [privateKeyFromHex(KEY_04.d, 'k'), privateKeyFromHex(KEY_A.d, 'k')];
+  it('is never one whose public hex the Java SDK misreads, or whose private key begins with 00', () => {
+    const given = [KEY_04.d, '1'.padStart(64, '0'), KEY_A.d].map((digits) => privateKeyFromHex(digits, 'k'));
     expect(publicHexOf(generateAmopKey(() => given.shift()!))).toBe(KEY_A.pub);
     expect(javaMisreads(KEY_04.pub)).toBe(true);
     expect(javaMisreads(KEY_A.pub)).toBe(false);
