@@ -3,11 +3,14 @@ import { spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { withDeadline } from '../helpers/deadline.js';
 import { amop, MAIN, type Outcome } from '../unit/cli/run-amop.js';
 
 const ACCOUNTS = new URL('../fixtures/fisco-tools/accounts/', import.meta.url).pathname;
+// Many processes, each of which starts anew.
+vi.setConfig({ testTimeout: 60_000 });
+
 const root = mkdtempSync(join(tmpdir(), 'amop-keys-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

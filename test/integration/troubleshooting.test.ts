@@ -9,11 +9,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Authority, authorityModule, certificateModule, crlModule, type Leaf } from '../helpers/dist-pki.js';
 import { Amop, amop } from '../unit/cli/run-amop.js';
 
 const DOCUMENT = readFileSync(fileURLToPath(new URL('../../docs/troubleshooting.md', import.meta.url)), 'utf8');
+// Many processes, each of which starts anew.
+vi.setConfig({ testTimeout: 60_000 });
+
 const root = mkdtempSync(join(tmpdir(), 'amop-trouble-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

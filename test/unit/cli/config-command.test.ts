@@ -12,12 +12,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { MASKED, maskSecrets } from '../../../src/cli/config-mask.js';
 import { createDemoPki, type DemoPki } from '../../../src/pki/demo.js';
 import { amop, isBuilt } from './run-amop.js';
 
 const FISCO = fileURLToPath(new URL('../../fixtures/fisco-tools/', import.meta.url));
+// Many processes, each of which starts anew.
+vi.setConfig({ testTimeout: 60_000 });
+
 const root = mkdtempSync(join(tmpdir(), 'amop-config-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

@@ -53,6 +53,22 @@ describe('captured frames', () => {
     }
   });
 
+  it.each([
+    ['a sequence of raw bytes', encodeFrame(MessageType.unicast, Buffer.alloc(32), 0, Buffer.alloc(0)), 'channel'],
+    [
+      'a type that is an RC1 protocol ID too',
+      encodeFrame(MessageType.blockNotify, Buffer.alloc(32, 1), 0, Buffer.alloc(0)),
+      'channel',
+    ],
+    [
+      'a response of a group in RC1',
+      encodeP2PFrame('rc1', { version: 0, protocolId: -0x108, packetType: 0, seq: 1 }, Buffer.alloc(40)),
+      'rc1',
+    ],
+  ] as const)('are not the only ones: %s', (_name, bytes, format) => {
+    expect(detectFormat(bytes)).toBe(format);
+  });
+
   it('in one stream come apart at the right places', () => {
     const frames = channelCaptures.map(bytesOf);
     const parts = split(Buffer.concat(frames), 'channel');

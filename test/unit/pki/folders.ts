@@ -1,5 +1,5 @@
 /** Folders on disk for the tests of issuing, verifying and revoking. */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +51,9 @@ export async function makeChain(root: string, kind: 'secp256k1' | 'rsa' = 'secp2
 export function copyFisco(root: string): { chain: string; agency: string; node: string; sdk: string } {
   cpSync(FISCO, root, { recursive: true });
   const at = (name: string) => join(root, name);
+  // As openssl leaves them; a clone of the repository has lost the modes.
+  for (const key of ['chain/ca.key', 'agency/agency.key', 'node0/conf/node.key', 'sdk/sdk.key'])
+    chmodSync(at(key), 0o600);
   return { chain: at('chain'), agency: at('agency'), node: at('node0/conf'), sdk: at('sdk') };
 }
 
