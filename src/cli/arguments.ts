@@ -22,6 +22,15 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** A hundred years, as FISCO's tools write. */
+const DAYS_MAX = 36_500;
+
+export function parseDays(text: string): number {
+  const days = /^\d+$/.test(text) ? Number(text) : 0;
+  if (days < 1 || days > DAYS_MAX) throw new InvalidArgumentError(`Give days, from 1 to ${DAYS_MAX}.`);
+  return days;
+}
+
 export function parsePort(text: string): number {
   const port = /^\d+$/.test(text) ? Number(text) : 0;
   if (port < 1 || port > 65_535) throw new InvalidArgumentError('A port is a whole number from 1 to 65535.');

@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { Act } from './act.js';
+import { addConfigCommand } from './config-command.js';
 import { addDemoCommand } from './demo-command.js';
 import { ExitCode } from './exit-codes.js';
+import { addFrameCommand } from './frame-command.js';
+import { addKeysCommand } from './keys-command.js';
 import { addOperateCommands } from './operate-command.js';
 import { addPeersCommand } from './peers-command.js';
+import { addPkiCommand } from './pki-command.js';
 import { addPubCommand } from './pub-command.js';
 import { addRelayCommand } from './relay-command.js';
 import { reportFailure } from './report.js';
@@ -45,6 +49,10 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   addRequestCommand(program, act);
   addPeersCommand(program, act);
   addOperateCommands(program, act);
+  addConfigCommand(program, act);
+  addPkiCommand(program, act);
+  addKeysCommand(program, act);
+  addFrameCommand(program, act);
   addDemoCommand(program, act);
   try {
     await program.parseAsync([...argv]);

@@ -3,8 +3,9 @@
  * a JDK 17 client cannot verify an RSA leaf under a secp256k1 authority.
  */
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { type DistinguishedName, issueCertificate, issuerFrom } from './certificate.js';
+import { issueCertificate, issuerFrom } from './certificate.js';
 import { exportPrivateKey, generateKey, type KeyKind } from './key.js';
+import type { DistinguishedName } from './names.js';
 
 const ORGANISATION = 'fisco-bcos';
 
@@ -96,7 +97,8 @@ export function listenerCaPem(chain: Authority, agencies: readonly Authority[]):
   return chain.certPem + agencies.map((agency) => agency.certPem).join('');
 }
 
-function nameIn(cn: string, ou: string): DistinguishedName {
+/** A subject as the reference writes it. */
+export function nameIn(cn: string, ou: string): DistinguishedName {
   return { cn, o: ORGANISATION, ou };
 }
 

@@ -1,13 +1,11 @@
 /**
  * Issues X.509 v3 certificates with the extensions of the reference's tools, signed with SHA-256.
- * For demo and test chains: no policy, no templates, no revocation beyond crl.ts.
+ * No policies and no templates; revocation is crl.ts.
  */
 import { createHash, createPublicKey, type KeyObject, randomBytes, sign, type X509Certificate } from 'node:crypto';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
   AlgorithmIdentifier,
-  AttributeTypeAndValue,
-  AttributeValue,
   AuthorityKeyIdentifier,
   BasicConstraints,
   Certificate,
@@ -20,33 +18,24 @@ import {
   KeyIdentifier,
   KeyUsage,
   KeyUsageFlags,
-  Name,
-  RelativeDistinguishedName,
+  type Name,
   SubjectKeyIdentifier,
   SubjectPublicKeyInfo,
   TBSCertificate,
   Validity,
 } from '@peculiar/asn1-x509';
 import { RelayError } from '../base/errors.js';
+import { toArrayBuffer } from './bytes.js';
 import { exportSpki } from './key.js';
+import { type DistinguishedName, nameOf } from './names.js';
 import { encodePem } from './pem.js';
 
-const OID_COMMON_NAME = '2.5.4.3';
-const OID_ORGANISATION = '2.5.4.10';
-const OID_ORGANISATIONAL_UNIT = '2.5.4.11';
 const OID_ECDSA_SHA256 = '1.2.840.10045.4.3.2';
 const OID_RSA_SHA256 = '1.2.840.113549.1.1.11';
 const DER_NULL = new Uint8Array([5, 0]).buffer;
 
 /** 128 random bits: RFC 5280 allows 20 bytes and wants unique serials without a register. */
 const SERIAL_BYTES = 16;
-
-/** Subject as the reference writes it, in this order: CN, O, OU. */
-export interface DistinguishedName {
-  readonly cn: string;
-  readonly o?: string;
-  readonly ou?: string;
-}
 
 /** Who signs: the name that goes into the issuer field and the private key. */
 export interface Issuer {
@@ -89,26 +78,73 @@ export interface IssuedCertificate {
  * @throws RelayError `key-invalid` when the issuer's key can make neither ECDSA nor RSA signatures
  */
 export function issueCertificate(request: CertificateRequest): IssuedCertificate {
-  const algorithm = signatureAlgorithmOf(request.issuer.key);
+  return signCertificate({
+    subject: nameOf(request.subject),
+    publicKeyInfo: AsnConvert.parse(exportSpki(request.publicKey), SubjectPublicKeyInfo),
+    issuer: request.issuer,
+    notBefore: request.notBefore,
+    notAfter: request.notAfter,
+    extensions: extensionsOf(request),
+    serial: request.serial ?? randomBytes(SERIAL_BYTES),
+  });
+}
+
+interface Unsigned {
+  readonly subject: Name;
+  readonly publicKeyInfo: SubjectPublicKeyInfo;
+  readonly issuer: Issuer;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly extensions: readonly Extension[];
+  readonly serial: Uint8Array;
+}
+
+function signCertificate(unsigned: Unsigned): IssuedCertificate {
+  const algorithm = signatureAlgorithmOf(unsigned.issuer.key);
   const tbs = new TBSCertificate({
     version: 2,
-    serialNumber: derInteger(request.serial ?? randomBytes(SERIAL_BYTES)),
+    serialNumber: derInteger(unsigned.serial),
     signature: algorithm,
-    issuer: nameOf(request.issuer.name),
-    validity: new Validity({ notBefore: request.notBefore, notAfter: request.notAfter }),
-    subject: nameOf(request.subject),
-    subjectPublicKeyInfo: AsnConvert.parse(exportSpki(request.publicKey), SubjectPublicKeyInfo),
-    extensions: new Extensions(extensionsOf(request)),
+    issuer: nameOf(unsigned.issuer.name),
+    validity: new Validity({ notBefore: unsigned.notBefore, notAfter: unsigned.notAfter }),
+    subject: unsigned.subject,
+    subjectPublicKeyInfo: unsigned.publicKeyInfo,
+    extensions: new Extensions([...unsigned.extensions]),
   });
   const tbsBytes = AsnConvert.serialize(tbs);
   const certificate = new Certificate({
     tbsCertificate: tbs,
     tbsCertificateRaw: tbsBytes,
     signatureAlgorithm: algorithm,
-    signatureValue: signWith(request.issuer.key, tbsBytes),
+    signatureValue: signWith(unsigned.issuer.key, tbsBytes),
   });
   const der = Buffer.from(AsnConvert.serialize(certificate));
   return { pem: encodePem('CERTIFICATE', der), der };
+}
+
+/**
+ * The same certificate with new dates, for the same key: subject byte for byte, every extension as it was but the issuer's
+ * key identifier. So what the old one was good for the new one is too, and certificates below a renewed authority stay valid.
+ * A leaf without basicConstraints gets them, because the P2P port of a node wants them.
+ */
+export function reissueCertificate(
+  old: X509Certificate,
+  issuer: Issuer,
+  validity: { readonly notBefore: Date; readonly notAfter: Date },
+): IssuedCertificate {
+  const before = AsnConvert.parse(old.raw, Certificate).tbsCertificate;
+  const kept = (before.extensions ?? []).filter(({ extnID }) => extnID !== id_ce_authorityKeyIdentifier);
+  if (!kept.some(({ extnID }) => extnID === id_ce_basicConstraints)) {
+    kept.unshift(extension(id_ce_basicConstraints, false, new BasicConstraints({ cA: false })));
+  }
+  return signCertificate({
+    subject: before.subject,
+    publicKeyInfo: before.subjectPublicKeyInfo,
+    issuer,
+    ...validity,
+    extensions: [...kept, authorityKeyIdentifierOf(issuer)],
+    serial: randomBytes(SERIAL_BYTES),
+  });
 }
 
 /** The issuer behind an existing CA certificate: its subject byte for byte and its own key identifier. */
@@ -121,7 +157,6 @@ export function issuerFrom(certificate: X509Certificate, key: KeyObject): Issuer
 }
 
 function extensionsOf(request: CertificateRequest): Extension[] {
-  const issuerKeyId = request.issuer.keyIdentifier ?? keyIdentifierOf(createPublicKey(request.issuer.key));
   const extensions: Extension[] = [];
   if (!request.omitBasicConstraints) {
     // Critical for authorities (RFC 5280); for leaves as the reference's tools write it.
@@ -136,13 +171,18 @@ function extensionsOf(request: CertificateRequest): Extension[] {
   }
   extensions.push(
     extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyIdentifierOf(request.publicKey))),
-    extension(
-      id_ce_authorityKeyIdentifier,
-      false,
-      new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(issuerKeyId) }),
-    ),
+    authorityKeyIdentifierOf(request.issuer),
   );
   return extensions;
+}
+
+function authorityKeyIdentifierOf(issuer: Issuer): Extension {
+  const keyId = issuer.keyIdentifier ?? keyIdentifierOf(createPublicKey(issuer.key));
+  return extension(
+    id_ce_authorityKeyIdentifier,
+    false,
+    new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(keyId) }),
+  );
 }
 
 function extension(id: string, critical: boolean, value: unknown): Extension {
@@ -153,38 +193,7 @@ function extension(id: string, critical: boolean, value: unknown): Extension {
 export function keyIdentifierOf(publicKey: KeyObject): ArrayBuffer {
   const spki = AsnConvert.parse(exportSpki(publicKey), SubjectPublicKeyInfo);
   const digest = createHash('sha1').update(new Uint8Array(spki.subjectPublicKey)).digest();
-  return bytesToArrayBuffer(digest);
-}
-
-export function nameOf(name: DistinguishedName | Name): Name {
-  if (name instanceof Name) return name;
-  const parts: RelativeDistinguishedName[] = [relativeName(OID_COMMON_NAME, name.cn)];
-  if (name.o !== undefined) parts.push(relativeName(OID_ORGANISATION, name.o));
-  if (name.ou !== undefined) parts.push(relativeName(OID_ORGANISATIONAL_UNIT, name.ou));
-  return new Name(parts);
-}
-
-function relativeName(type: string, text: string): RelativeDistinguishedName {
-  return new RelativeDistinguishedName([
-    new AttributeTypeAndValue({ type, value: new AttributeValue({ utf8String: text }) }),
-  ]);
-}
-
-/** First common name of a subject or issuer as written, or undefined. */
-export function commonNameOf(name: Name): string | undefined {
-  return firstOf(name, OID_COMMON_NAME);
-}
-
-/** First organisational unit, likewise. */
-export function organisationalUnitOf(name: Name): string | undefined {
-  return firstOf(name, OID_ORGANISATIONAL_UNIT);
-}
-
-function firstOf(name: Name, type: string): string | undefined {
-  for (const relative of name) {
-    for (const attribute of relative) if (attribute.type === type) return attribute.value.toString();
-  }
-  return undefined;
+  return toArrayBuffer(digest);
 }
 
 export function signatureAlgorithmOf(key: KeyObject): AlgorithmIdentifier {
@@ -199,7 +208,7 @@ export function signatureAlgorithmOf(key: KeyObject): AlgorithmIdentifier {
 }
 
 export function signWith(key: KeyObject, bytes: ArrayBuffer): ArrayBuffer {
-  return bytesToArrayBuffer(sign('sha256', new Uint8Array(bytes), key));
+  return toArrayBuffer(sign('sha256', new Uint8Array(bytes), key));
 }
 
 /** Contents of a positive DER INTEGER: no superfluous leading zero, the top bit clear, never zero itself. */
@@ -208,11 +217,5 @@ export function derInteger(bigEndian: Uint8Array): ArrayBuffer {
   while (start < bigEndian.length - 1 && bigEndian[start] === 0) start++;
   const digits = bigEndian.subarray(start);
   const padded = digits[0] >= 0x80 ? Buffer.concat([Buffer.of(0), digits]) : digits;
-  return bytesToArrayBuffer(padded.length === 1 && padded[0] === 0 ? Buffer.of(1) : padded);
-}
-
-function bytesToArrayBuffer(bytes: Uint8Array): ArrayBuffer {
-  const copy = new ArrayBuffer(bytes.length);
-  new Uint8Array(copy).set(bytes);
-  return copy;
+  return toArrayBuffer(padded.length === 1 && padded[0] === 0 ? Buffer.of(1) : padded);
 }

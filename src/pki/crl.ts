@@ -16,7 +16,8 @@ import {
   TBSCertList,
   Time,
 } from '@peculiar/asn1-x509';
-import { derInteger, type Issuer, keyIdentifierOf, nameOf, signatureAlgorithmOf, signWith } from './certificate.js';
+import { derInteger, type Issuer, keyIdentifierOf, signatureAlgorithmOf, signWith } from './certificate.js';
+import { nameOf } from './names.js';
 import { encodePem, splitPem } from './pem.js';
 
 export interface CrlRequest {
@@ -87,6 +88,22 @@ export function parseCrls(text: string): ParsedCrl[] {
       const list = AsnConvert.parse(Buffer.from(base64, 'base64'), CertificateList);
       return { pem: block.pem, list, nextUpdate: list.tbsCertList.nextUpdate?.getTime() };
     });
+}
+
+/** The entries of a list; `serialHex` in lower case without zeros in front. */
+export function revokedOf(crl: ParsedCrl): { readonly serialHex: string; readonly at: Date }[] {
+  return (crl.list.tbsCertList.revokedCertificates ?? []).map((entry) => ({
+    serialHex: Buffer.from(entry.userCertificate)
+      .toString('hex')
+      .replace(/^0+(?=.)/, ''),
+    at: entry.revocationDate.getTime(),
+  }));
+}
+
+/** Number of the list, 0 where it has none. */
+export function numberOf(crl: ParsedCrl): number {
+  const extension = crl.list.tbsCertList.crlExtensions?.find(({ extnID }) => extnID === id_ce_cRLNumber);
+  return extension === undefined ? 0 : AsnConvert.parse(extension.extnValue.buffer, CRLNumber).value;
 }
 
 /** Digest of the signature algorithms that CRLs are signed with; ECDSA and RSA PKCS#1. */

@@ -1,6 +1,7 @@
 /** Reads configured PEM files, bounded, with error texts that name the setting, the file and the remedy. */
 import { X509Certificate } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { errorText, RelayError } from '../base/errors.js';
 import { isCertificateBlock, isPrivateKeyBlock, splitPem } from './pem.js';
 
@@ -21,13 +22,17 @@ export interface PemFile {
 
 /** @throws RelayError `config-unreadable` */
 export function readPemFile(path: string, setting: string): PemFile {
+  // The text would be repeated in the error, and it may be a private key.
+  if (path.includes('-----BEGIN ')) {
+    throw new RelayError('config-unreadable', `${setting} holds the text of a PEM file; give the name of the file`);
+  }
   const fail = (what: string, cause?: unknown) =>
     new RelayError('config-unreadable', `${setting} file ${path} ${what}`, cause);
   let fd: number;
   try {
     fd = openSync(path, 'r');
   } catch (error) {
-    throw fail(describeOpenFailure(error), error);
+    throw fail(describeOpenFailure(error, path), error);
   }
   try {
     const stat = fstatSync(fd);
@@ -44,10 +49,10 @@ export function readPemFile(path: string, setting: string): PemFile {
   }
 }
 
-function describeOpenFailure(error: unknown): string {
+function describeOpenFailure(error: unknown, path: string): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
-      return 'does not exist; check the path (relative paths start at the working directory of the relay)';
+      return `does not exist; check the path${isAbsolute(path) ? '' : `, which begins at ${process.cwd()}`}`;
     case 'EACCES':
     case 'EPERM':
       return `may not be read by this process${process.getuid === undefined ? '' : ` (uid ${process.getuid()})`}; change its owner or mode`;

@@ -3,7 +3,7 @@
  */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { errorText, RelayError } from '../base/errors.js';
-import { isPrivateKeyBlock, splitPem } from './pem.js';
+import { isPrivateKeyBlock, type PemBlock, splitPem } from './pem.js';
 
 export const KEY_KINDS = ['secp256k1', 'rsa', 'p256'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
@@ -37,7 +37,7 @@ export function loadPrivateKey(pem: string, name: string, passphrase?: string): 
   const blocks = splitPem(pem);
   const block = blocks.find(isPrivateKeyBlock);
   if (block === undefined) throw new RelayError('key-invalid', `${name} ${describeNoKey(pem, blocks[0]?.label)}`);
-  const encrypted = block.label === 'ENCRYPTED PRIVATE KEY' || /^Proc-Type: 4,ENCRYPTED/m.test(block.pem);
+  const encrypted = isEncryptedBlock(block);
   if (encrypted && passphrase === undefined) {
     throw new RelayError(
       'key-invalid',
@@ -50,6 +50,16 @@ export function loadPrivateKey(pem: string, name: string, passphrase?: string): 
     const what = encrypted ? 'cannot be decrypted: the password is wrong or the file is damaged' : 'cannot be parsed';
     throw new RelayError('key-invalid', `${name} ${what} (${errorText(error)})`, error);
   }
+}
+
+/** Whether the key that `loadPrivateKey` would take from this text needs a password. */
+export function isEncryptedPem(pem: string): boolean {
+  const block = splitPem(pem).find(isPrivateKeyBlock);
+  return block !== undefined && isEncryptedBlock(block);
+}
+
+function isEncryptedBlock(block: PemBlock): boolean {
+  return block.label === 'ENCRYPTED PRIVATE KEY' || /^Proc-Type: 4,ENCRYPTED/m.test(block.pem);
 }
 
 function describeNoKey(text: string, label: string | undefined): string {

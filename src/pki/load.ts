@@ -143,16 +143,16 @@ function checkChain(
         : `${at(certFile)} leads to ${subjectOf(missing)}, which is not in ${at(caFile)}; is it the CA of another chain?`,
     );
   }
-  const issuer = missing.issuer.replaceAll('\n', ', ');
+  const issuer = `"${missing.issuer.replaceAll('\n', ', ')}"`;
   const sameName = [...others, ...authorities].some((one) => one.subject === missing.issuer);
-  throw new RelayError(
-    'certificate-invalid',
-    sameName
-      ? `${at(certFile)}: ${subjectOf(missing)} is not signed by the certificate "${issuer}" at hand, ` +
-          `which has the name but another key; ${caFile.path} is from another chain`
-      : `${at(certFile)}: the issuer "${issuer}" of ${subjectOf(missing)} is neither in it nor in ${at(caFile)}; ` +
-          'cert needs leaf and agency, ca_cert the self-signed chain CA',
-  );
+  const what = sameName
+    ? `${subjectOf(missing)} is not signed by the certificate ${issuer} at hand, which has the name but another key; ` +
+      `${caFile.path} is from another chain`
+    : missing === leaf
+      ? `its issuer ${issuer} is neither behind it nor in ${at(caFile)}; put the certificate of the agency behind the leaf`
+      : `${issuer}, which issued ${subjectOf(missing)}, is not in ${at(caFile)}; that file is of another chain, ` +
+        'or lacks the self-signed chain CA';
+  throw new RelayError('certificate-invalid', `${at(certFile)}: ${what}`);
 }
 
 function checkCrls(
@@ -183,7 +183,7 @@ function checkCrls(
     const until = Math.max(...own.map((crl) => crl.nextUpdate?.getTime() ?? Number.POSITIVE_INFINITY));
     if (until < now.getTime()) {
       throw fail(
-        `: the list of ${subjectOf(authority)} ended on ${new Date(until).toISOString()}; ` +
+        `has a list of ${subjectOf(authority)} that ended on ${new Date(until).toISOString()}; ` +
           'fetch the current one, because with this one every certificate of that CA is refused',
       );
     }

@@ -10,9 +10,9 @@ import { createHash, type X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { Certificate, id_ce_basicConstraints } from '@peculiar/asn1-x509';
-import { commonNameOf, organisationalUnitOf } from './certificate.js';
 import { buildChain, isIssuedBy, mayBeIssuedBy } from './chain.js';
 import { describeKey, exportSpki, keyKindOf, nodeIdOf } from './key.js';
+import { commonNameOf, organisationalUnitOf } from './names.js';
 
 /** X.520 allows 64 characters in a common name; a longer one is cut, so that a log line stays a line. */
 const COMMON_NAME_CHARS_MAX = 64;

@@ -213,7 +213,7 @@ describe('a bad identity is refused for', () => {
       'a CA of another chain with other names',
       () => ({ ca: createChain({ kind: 'secp256k1', chainName: 'other', ...VALID }).certPem }),
       'certificate-invalid',
-      'the issuer "CN=chain, O=fisco-bcos, OU=chain" of "CN=bank-a',
+      '"CN=chain, O=fisco-bcos, OU=chain", which issued "CN=bank-a',
     ],
     [
       'a CA of another chain with the same names',
@@ -231,7 +231,7 @@ describe('a bad identity is refused for', () => {
       'an agency without the root in ca_cert',
       () => ({ ca: world.bankA.certPem }),
       'certificate-invalid',
-      'ca_cert the self-signed chain CA',
+      'or lacks the self-signed chain CA',
     ],
     [
       'a CA certificate as leaf',
