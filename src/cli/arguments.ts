@@ -1,7 +1,7 @@
 /** Text of the command line to values; commander turns InvalidArgumentError into a usage error. */
 import { InvalidArgumentError } from 'commander';
 import { errorText } from '../base/errors.js';
-import { checkTopic } from '../client/arguments.js';
+import { checkTopic } from '../client/payload.js';
 import { TIMER_MS_MAX } from '../client/bounds.js';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 };

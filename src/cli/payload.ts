@@ -1,6 +1,6 @@
 import { RelayError } from '../base/errors.js';
 import { CHANNEL_FRAME_BYTES_MAX } from '../base/limits.js';
-import { payloadBytes } from '../client/arguments.js';
+import { payloadBytes } from '../client/payload.js';
 
 /** The payload argument as bytes: the text itself, or all of standard input for `-`. */
 export async function readPayload(topic: string, argument: string): Promise<Buffer> {

@@ -33,7 +33,8 @@ export function explainDialError(error: unknown, context: DialContext): string {
       return context.secured
         ? `the connection to ${where} was lost (${code})`
         : `${where} closed the connection inside the handshake: probably it refused our certificate (foreign, expired ` +
-            "or revoked), see the relay's log for the reason; else the port is not a TLS port";
+            `or revoked, or this is the port for the other kind: ours is ${context.kind}), see the relay's log for the ` +
+            'reason; else the port is not a TLS port';
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_UNKNOWN_PROTOCOL':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
