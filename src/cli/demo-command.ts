@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import { RelayError } from '../base/errors.js';
 import { DEFAULT_PORT } from '../client/bounds.js';
 import { type AmopClient, connect } from '../client/index.js';
@@ -16,6 +15,7 @@ import { findUnavailablePort } from './demo/ports.js';
 import { type ReadyLine, type RelayProcess, startRelayProcess } from './demo/relay-process.js';
 import { ExitCode } from './exit-codes.js';
 import { write } from './output.js';
+import type { Verb } from './verb.js';
 
 const HOST = '127.0.0.1';
 const ADMIN_PORT = 9090;
@@ -37,8 +37,8 @@ interface Ports {
   readonly admin: number;
 }
 
-export function addDemoCommand(program: Command, act: Act): void {
-  program
+export function addDemoCommand(program: Verb, act: Act): void {
+  const command = program
     .command('demo')
     .summary('run a relay with two banks on this machine')
     .description(
@@ -49,8 +49,8 @@ export function addDemoCommand(program: Command, act: Act): void {
       '--port-base <port>',
       `use this port and the next two, 0 for any that are free (default ${DEFAULT_PORT}, ${DEFAULT_PORT + 1} and ${ADMIN_PORT})`,
       parsePortBase,
-    )
-    .action((options: DemoOptions) => act(() => demo(options)));
+    );
+  command.example('amop demo', 'until Ctrl-C').action((options: DemoOptions) => act(() => demo(options)));
 }
 
 async function demo(options: DemoOptions): Promise<number> {

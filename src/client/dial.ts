@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import type { TlsIdentity } from '../pki/identity.js';
-import { explainDialError } from '../pki/tls-explain.js';
+import { explainDialError, isNotTls } from '../pki/tls-explain.js';
 import { dialTls } from '../pki/tls-options.js';
 import { encodeFrame } from '../wire/channel/frame.js';
 import { formatHandshakeRequest, parseHandshakeReply } from '../wire/channel/handshake.js';
@@ -12,6 +12,7 @@ import { AmopCode, AmopError } from './amop-error.js';
 import { type AbortHub, Deadline } from './deadline.js';
 import { Exchanges } from './exchanges.js';
 import { Link } from './link.js';
+import { probePort } from './port-probe.js';
 import { newSeq, seqBytes } from './seq.js';
 import type { Connection, ServerInfo } from './session.js';
 
@@ -28,6 +29,8 @@ export interface DialRequest {
   readonly identity: TlsIdentity;
   readonly connectTimeoutMs: number;
   readonly queueBytesMax: number;
+  /** Find out what a port speaks that does not speak TLS, with a second connection. */
+  readonly diagnose: boolean;
   /** Ends the attempt. */
   readonly signal: AbortSignal;
   readonly hub: AbortHub;
@@ -77,7 +80,8 @@ async function secured(socket: TLSSocket, request: DialRequest, deadline: Deadli
       const detail = `${at(request)} ${what} (waited ${connectTimeoutMs} ms)`;
       throw new AmopError(AmopCode.notSent, { reason: 'connect-timeout', detail });
     }
-    const detail = explainDialError(error, { host: address.host, port: address.port, kind: identity.kind });
+    const foreign = request.diagnose && isNotTls(error) ? await probePort(address) : undefined;
+    const detail = explainDialError(error, { ...address, kind: identity.kind, foreign });
     throw new AmopError(AmopCode.notSent, { reason: 'connect-failed', detail, cause: error });
   }
 }

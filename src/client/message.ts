@@ -60,8 +60,8 @@ export class Message {
   }
 
   /**
-   * Answers a unicast with an error, as `reply` does: the sender gets an AmopError with this code, one of your own from 1 on
-   * (9 to 14 and 99 to 104 have a meaning already; 1 is what a handler that throws answers), and the reason.
+   * Answers a unicast with an error, as `reply` does: the sender gets an AmopError with this code, one of your own (99 to
+   * 104 have a meaning already; 1 is what a handler that throws answers), and the reason.
    */
   fail(code: number = AmopCode.subscriberFailed, reason?: string): boolean {
     if (!Number.isInteger(code) || code === 0 || Math.abs(code) > INT32_MAX) {

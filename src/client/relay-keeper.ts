@@ -109,6 +109,7 @@ export class RelayKeeper {
       identity: this.#identity,
       connectTimeoutMs,
       queueBytesMax,
+      diagnose: this.lastError === undefined,
       signal,
       hub: this.#hub,
     });
@@ -123,6 +124,7 @@ export class RelayKeeper {
     this.#events.onConnect(session);
     const error = await session.ended;
     this.session = undefined;
+    if (signal.aborted) return;
     this.lastError = error;
     this.#downSinceMs = performance.now();
     this.#refusals = 0;

@@ -349,6 +349,14 @@ describe('a subscription with several relays', () => {
 });
 
 describe('the end', () => {
+  it('is no loss of a connection', async () => {
+    const { client } = await openAll([{}, {}]);
+    const events: string[] = [];
+    for (const name of ['disconnect', 'retry', 'close'] as const) client.on(name, () => events.push(name));
+    await client.close();
+    expect(events).toEqual(['close']);
+  });
+
   it('settles calls that wait for a relay and stops dialling', async () => {
     const relay = await world.relay();
     const client = await world.connect({ relays: [relay.address] });
