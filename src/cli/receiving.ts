@@ -34,7 +34,7 @@ export interface Work {
   readonly subscribe?: SubscribeOptions;
   /** Resolves when enough has been received; never, if there is no such thing. */
   readonly enough: Promise<void>;
-  /** Called before the connection is closed: what is under way, if anything is. */
+  /** Takes no more messages; what is under way, if anything is. */
   finish?(): Promise<void> | undefined;
   /** Called when somebody asked twice for the end: what is under way is given up. */
   abandon?(): void;
@@ -66,6 +66,8 @@ export async function receive(
     const underWay = work.finish?.();
     if (underWay !== undefined) {
       if (!options.quiet) note('amop: waiting for what is under way; Ctrl-C again ends it');
+      // Whatever comes now is for other subscribers.
+      for (const topic of topics) client.unsubscribe(topic).catch(() => {});
       void signal.second.then(() => work.abandon?.());
       await Promise.race([underWay, signal.second]);
     }

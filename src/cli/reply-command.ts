@@ -90,6 +90,7 @@ function workOf(answer: Answer, options: ReplyOptions, children: ChildCommand | 
   const underWay = new Set<Promise<void>>();
   let taken = 0;
   let answered = 0;
+  let finishing = false;
   const handle = async (message: Message) => {
     if (await answer(message)) answered++;
     // After the answer, which is queued now.
@@ -101,13 +102,16 @@ function workOf(answer: Answer, options: ReplyOptions, children: ChildCommand | 
     handler: (message) => {
       if (message.multicast) return undefined;
       // One too many stays unanswered, so that the relay hands it to another subscriber when we go.
-      if (options.count !== undefined && taken >= options.count) return new Promise<undefined>(() => {});
+      if (finishing || (options.count !== undefined && taken >= options.count)) return new Promise<undefined>(() => {});
       taken++;
       const done = handle(message).finally(() => underWay.delete(done));
       underWay.add(done);
       return done;
     },
-    finish: () => (underWay.size === 0 ? undefined : Promise.all(underWay).then(() => {})),
+    finish: () => {
+      finishing = true;
+      return underWay.size === 0 ? undefined : Promise.all(underWay).then(() => {});
+    },
     abandon: () => children?.killAll(),
   };
 }
