@@ -58,11 +58,14 @@ export function addTargetOptions(command: Verb): Verb {
 }
 
 export function addConnectionOptions(command: Verb): Verb {
-  return addTargetOptions(command)
+  const own = new Set(command.options.map(({ long }) => long));
+  addTargetOptions(command)
     .addOption(new Option('--context <name>', 'context to use, see amop context --help').env('AMOP_CONTEXT'))
     .option('--connect-timeout <time>', 'longest wait for the first relay to answer (default 10s)', parseDuration)
     .option('--json', 'one JSON object a line, errors too')
     .option('-q, --quiet', 'no remarks on standard error, only errors');
+  for (const { long } of command.options) if (long != null && !own.has(long)) command.shared.add(long);
+  return command;
 }
 
 /** Connects as the options say, with messages about the connection unless `--quiet`. */

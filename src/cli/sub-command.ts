@@ -35,7 +35,7 @@ export function addSubCommand(program: Verb, act: Act): void {
     .note(FORMAT_NOTE)
     .example('amop sub news', 'print every message on "news"')
     .example('amop sub news rates --json', 'two topics, one JSON object a line')
-    .example("amop sub news --format '%I %t %p\\n'", 'time, topic and payload')
+    .example("amop sub news --format '%I %t %p'", 'time, topic and payload')
     .example('amop sub orders --reply accepted', 'answer every request with "accepted"')
     .example('amop sub ping --echo --count 1', 'answer one request with its own payload and end')
     .example('amop sub news --timeout 1', 'end after 1 s with exit code 27')

@@ -13,6 +13,8 @@ export class Verb extends Command {
   readonly examples: Example[] = [];
   /** Paragraphs behind the options. */
   readonly notes: string[] = [];
+  /** Options that several commands share, by their long names: documented once. */
+  readonly shared = new Set<string>();
 
   constructor(name?: string) {
     super(name);

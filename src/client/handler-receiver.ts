@@ -41,6 +41,9 @@ export interface Receiver {
   end(error?: unknown): void;
 }
 
+/** All that a sender learns of a handler's error. */
+const FAILURE = { reason: 'handler-failed' } as const;
+
 export class HandlerReceiver implements Receiver {
   readonly #handler: Handler;
   readonly #inbox: Inbox;
@@ -138,7 +141,7 @@ export class HandlerReceiver implements Receiver {
   }
 
   #failed(error: unknown, message: Message): void {
-    message.fail(AmopCode.subscriberFailed, 'handler-failed');
+    message.fail(AmopCode.subscriberFailed, FAILURE.reason);
     this.#options.onHandlerError(error, message);
   }
 }

@@ -47,7 +47,7 @@ export function readPemFile(path: string, setting: string): PemFile {
 function describeOpenFailure(error: unknown): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
-      return 'does not exist; check the path (relative paths start at the working directory of the relay)';
+      return 'does not exist; check the path (relative paths start at the working directory of the process)';
     case 'EACCES':
     case 'EPERM':
       return `may not be read by this process${process.getuid === undefined ? '' : ` (uid ${process.getuid()})`}; change its owner or mode`;
