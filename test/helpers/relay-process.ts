@@ -25,6 +25,8 @@ export interface RelayOptions {
   readonly logLevel?: string;
   /** 0, a free one, unless a test wants a taken one. */
   readonly adminPort?: number;
+  /** Channel ports; 0, free ones, unless a test starts a relay in the place of another. */
+  readonly ports?: Readonly<Record<Kind, number>>;
 }
 
 export interface LogLine {
@@ -241,7 +243,7 @@ function relayToml(pki: TestPki, options: RelayOptions): string {
     [
       '[[rpc.listener]]',
       'channel_listen_ip = "127.0.0.1"',
-      'channel_listen_port = 0',
+      `channel_listen_port = ${options.ports?.[kind] ?? 0}`,
       `key = ${JSON.stringify(join(pki.dir, kind, 'relay.key'))}`,
       `cert = ${JSON.stringify(join(pki.dir, kind, 'relay.crt'))}`,
       `ca_cert = ${JSON.stringify(join(pki.dir, kind, 'ca.crt'))}`,
