@@ -199,7 +199,8 @@ describe('a call', () => {
         (await client.request('t', 'x', { timeoutMs: 60 }).catch((error: AmopError) => error)) instanceof AmopError,
       'a call to meet the silent relay',
     );
-    for (let i = 0; i < 20; i++) await client.request('t', 'x');
+    // At once, so that the number of open calls alone would send some of them to the silent one.
+    await Promise.all(Array.from({ length: 20 }, () => client.request('t', 'x')));
     expect(callsOf(relays[0], TYPE.unicast)).toHaveLength(1);
     const [event] = await withDeadline(lost, 8_000, 'the silent relay to be given up');
     expect(event).toMatchObject({ relay: relays[0].address, error: { reason: 'dead-link' } });
