@@ -1,67 +1,186 @@
-/** The options that `sub`, `pub` and `request` share, and the connection they describe. */
+/** The options that every verb with a connection shares, and the connection they describe. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
-import { RelayError } from '../base/errors.js';
+import { Option } from 'commander';
+import { errorText, RelayError } from '../base/errors.js';
+import { formatRelayAddress, type RelayAddress } from '../client/address.js';
 import { DEFAULT_PORT } from '../client/bounds.js';
-import { type AmopClient, connect } from '../client/index.js';
+import { type AmopClient, type ConnectOptions, connect } from '../client/index.js';
+import type { TlsIdentity } from '../pki/identity.js';
 import { loadClientIdentity } from '../pki/load.js';
-import { type Address, parseAddress, parsePort } from './arguments.js';
-import { note } from './output.js';
+import { collectRelays, parseDuration, parseHost, parsePort } from './arguments.js';
+import { type Context, findContext, readContexts } from './context-store.js';
+import { note, warn } from './output.js';
+import type { Verb } from './verb.js';
 
 export interface ConnectionOptions {
-  readonly relay?: Address;
+  readonly relay?: readonly RelayAddress[];
   readonly host?: string;
   readonly port?: number;
+  readonly context?: string;
   readonly certs?: string;
   readonly cert?: string;
   readonly key?: string;
   readonly ca?: string;
+  readonly keyPasswordFile?: string;
+  readonly connectTimeout?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
-export function addConnectionOptions(command: Command): Command {
+/** Where to connect and with what, after options, environment and context. */
+export interface Target {
+  /** `host:port`. */
+  readonly relays: readonly string[];
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly keyPasswordFile?: string | undefined;
+}
+
+/** The options that name relays and certificates: those of a context. */
+export function addTargetOptions(command: Verb): Verb {
   return command
     .addOption(
-      new Option('--relay <host:port>', `channel port of the relay (default 127.0.0.1:${DEFAULT_PORT})`)
+      new Option('--relay <host:port>', 'channel port of a relay; several with commas or by repeating it')
         .env('AMOP_RELAY')
-        .argParser(parseAddress),
+        .argParser(collectRelays),
     )
-    .option('--host <host>', 'host alone, instead of the one in --relay')
-    .option('--port <port>', 'port alone, instead of the one in --relay', parsePort)
+    .option('--host <host>', 'host alone, instead of --relay', parseHost)
+    .option('--port <port>', `port alone, instead of --relay (default ${DEFAULT_PORT})`, parsePort)
     .addOption(new Option('--certs <dir>', 'folder with ca.crt, sdk.crt and sdk.key').env('AMOP_CERTS'))
     .option('--ca <file>', "CA certificate of the chain, instead of the folder's ca.crt")
     .option('--cert <file>', "own certificate and its agency's, instead of sdk.crt")
     .option('--key <file>', 'own private key, instead of sdk.key')
+    .addOption(
+      new Option('--key-password-file <file>', 'its first line decrypts the key; else AMOP_KEY_PASSWORD does'),
+    );
+}
+
+export function addConnectionOptions(command: Verb): Verb {
+  const own = new Set(command.options.map(({ long }) => long));
+  addTargetOptions(command)
+    .addOption(new Option('--context <name>', 'context to use, see amop context --help').env('AMOP_CONTEXT'))
+    .option('--connect-timeout <time>', 'longest wait for the first relay to answer (default 10s)', parseDuration)
     .option('--json', 'one JSON object a line, errors too')
     .option('-q, --quiet', 'no remarks on standard error, only errors');
+  for (const { long } of command.options) if (long != null && !own.has(long)) command.shared.add(long);
+  return command;
 }
 
-/** Connects as the options say. @throws RelayError for files, AmopError 99 for the connection */
-export async function connectWith(options: ConnectionOptions): Promise<AmopClient> {
-  const identity = loadClientIdentity(
-    {
-      key: fileOf(options.key, options.certs, 'sdk.key'),
-      cert: fileOf(options.cert, options.certs, 'sdk.crt'),
-      caCert: fileOf(options.ca, options.certs, 'ca.crt'),
-    },
-    new Date(),
+/** Connects as the options say, with messages about the connection unless `--quiet`. */
+export async function connectWith(command: Verb, clients = 1): Promise<AmopClient[]> {
+  const options = command.opts<ConnectionOptions>();
+  const target = resolveTarget(command);
+  const identity = loadTarget(target);
+  if (!options.quiet) for (const warning of identity.warnings) warn(warning);
+  const connecting = Array.from({ length: clients }, () =>
+    open({
+      relays: target.relays,
+      key: identity.keyPem,
+      cert: identity.certPem,
+      ca: identity.caPem,
+      connectTimeoutMs: options.connectTimeout,
+    }),
   );
-  if (!options.quiet) for (const warning of identity.warnings) note(`amop: warning: ${warning}`);
-  return connect({
-    host: options.host ?? options.relay?.host,
-    port: options.port ?? options.relay?.port,
-    key: identity.keyPem,
-    cert: identity.certPem,
-    ca: identity.caPem,
+  const settled = await Promise.allSettled(connecting);
+  const connected = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (failed !== undefined) {
+    await Promise.all(connected.map((client) => client.close()));
+    throw failed.reason;
+  }
+  if (!options.quiet) tellState(connected[0]);
+  return connected;
+}
+
+async function open(options: ConnectOptions): Promise<AmopClient> {
+  try {
+    return await connect(options);
+  } catch (error) {
+    if (error instanceof RangeError) throw new RelayError('usage', error.message, error);
+    throw error;
+  }
+}
+
+/**
+ * A context is used when it is named, or when one is selected and nothing else says which certificates to use; options win
+ * over what it holds. Naming it on the command line switches off AMOP_RELAY and AMOP_CERTS, so that nothing is mixed.
+ */
+export function resolveTarget(command: Verb, contexts: 'with-contexts' | 'without' = 'with-contexts'): Target {
+  const given = command.opts<ConnectionOptions>();
+  const byName = command.getOptionValueSource('context') === 'cli';
+  const use = <Name extends keyof ConnectionOptions>(name: Name): ConnectionOptions[Name] | undefined =>
+    byName && command.getOptionValueSource(name) === 'env' ? undefined : given[name];
+  const { ca, cert, key } = given;
+  const certs = use('certs');
+  const complete = certs !== undefined || (ca !== undefined && cert !== undefined && key !== undefined);
+  const context = contexts === 'without' ? undefined : chosenContext(given.context, complete);
+  const file = (path: string | undefined, name: string, member: 'ca' | 'cert' | 'key'): string => {
+    if (path !== undefined) return path;
+    if (certs !== undefined) return join(certs, name);
+    if (context !== undefined) return context[member];
+    throw new RelayError(
+      'usage',
+      'which certificate? give --certs with a folder that holds ca.crt, sdk.crt and sdk.key, or all of --ca, --cert, ' +
+        '--key, or a context (amop context add)',
+    );
+  };
+  return {
+    ca: file(ca, 'ca.crt', 'ca'),
+    cert: file(cert, 'sdk.crt', 'cert'),
+    key: file(key, 'sdk.key', 'key'),
+    // The password belongs to the key it was given with.
+    keyPasswordFile:
+      given.keyPasswordFile ?? (key === undefined && certs === undefined ? context?.keyPasswordFile : undefined),
+    relays: relaysOf(given, use('relay')?.map(formatRelayAddress) ?? context?.relays),
+  };
+}
+
+/** @throws RelayError with what is wrong and what to do */
+export function loadTarget(target: Target): TlsIdentity {
+  const { ca, cert, key, keyPasswordFile } = target;
+  const passphrase = keyPasswordFile === undefined ? process.env.AMOP_KEY_PASSWORD : firstLine(keyPasswordFile);
+  return loadClientIdentity({ key, cert, caCert: ca, passphrase }, new Date());
+}
+
+function chosenContext(named: string | undefined, complete: boolean): Context | undefined {
+  if (named === undefined && complete) return undefined;
+  const file = readContexts();
+  const name = named ?? file.selected;
+  return name === undefined ? undefined : findContext(file, name);
+}
+
+function relaysOf({ host, port }: ConnectionOptions, others: readonly string[] | undefined): readonly string[] {
+  if (host === undefined && port === undefined) return others ?? [`127.0.0.1:${DEFAULT_PORT}`];
+  return [formatRelayAddress({ host: host ?? '127.0.0.1', port: port ?? DEFAULT_PORT })];
+}
+
+function firstLine(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').split(/\r?\n/, 1)[0];
+  } catch (error) {
+    throw new RelayError('config-unreadable', `--key-password-file ${path} cannot be read: ${errorText(error)}`, error);
+  }
+}
+
+/** Says when a relay is lost, cannot be reached or is back. */
+function tellState(client: AmopClient): void {
+  const away = new Set<string>();
+  const others = () => {
+    const connected = client.relays.filter(({ state }) => state === 'connected').length;
+    return connected > 0 ? `, ${connected} of ${client.relays.length} relays left` : '';
+  };
+  client.on('disconnect', ({ relay, error }) => {
+    away.add(relay);
+    warn(`the connection to ${relay} was lost (${error.detail ?? error.reason}); dialling again${others()}`);
   });
-}
-
-function fileOf(path: string | undefined, folder: string | undefined, name: string): string {
-  if (path !== undefined) return path;
-  if (folder !== undefined) return join(folder, name);
-  throw new RelayError(
-    'usage',
-    'which certificate? give --certs with a folder that holds ca.crt, sdk.crt and sdk.key, or all of --ca, --cert, --key',
-  );
+  client.on('retry', ({ relay, error }) => {
+    if (away.has(relay)) return;
+    away.add(relay);
+    warn(`${error.detail ?? error.reason}; dialling again${others()}`);
+  });
+  client.on('connect', ({ relay }) => {
+    if (away.delete(relay)) note(`amop: connected to ${relay}`);
+  });
 }

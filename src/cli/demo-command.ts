@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import { RelayError } from '../base/errors.js';
 import { DEFAULT_PORT } from '../client/bounds.js';
 import { type AmopClient, connect } from '../client/index.js';
@@ -17,6 +16,7 @@ import { underNpm, watchNpm } from './demo/npm-watch.js';
 import { type RelayProcess, startRelayProcess } from './demo/relay-process.js';
 import { ExitCode } from './exit-codes.js';
 import { write } from './output.js';
+import type { Verb } from './verb.js';
 
 const HOST = '127.0.0.1';
 
@@ -34,8 +34,8 @@ interface DemoOptions {
 
 type Relays = Readonly<Record<DemoAgency, RelayProcess>>;
 
-export function addDemoCommand(program: Command, act: Act): void {
-  program
+export function addDemoCommand(program: Verb, act: Act): void {
+  const command = program
     .command('demo')
     .summary('run the relays of two banks on this machine')
     .description(
@@ -47,8 +47,8 @@ export function addDemoCommand(program: Command, act: Act): void {
       '--port-base <port>',
       `use this port and the next ${PORTS_FROM_BASE - 1}, 0 for any that are free (default: the usual ports, from ${DEFAULT_PORT}, 30300 and 9090 on)`,
       parsePortBase,
-    )
-    .action((options: DemoOptions) => act(() => demo(options)));
+    );
+  command.example('amop demo', 'until Ctrl-C').action((options: DemoOptions) => act(() => demo(options)));
 }
 
 async function demo(options: DemoOptions): Promise<number> {

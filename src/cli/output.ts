@@ -1,6 +1,7 @@
 /** What the commands write. Payloads and reasons come from others, so on a terminal they are never written raw. */
 import { isUtf8 } from 'node:buffer';
 import { once } from 'node:events';
+import { paint } from './style.js';
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
@@ -18,12 +19,12 @@ export async function write(bytes: string | Buffer): Promise<void> {
 }
 
 /** One line with a payload: as it is into a file or pipe, made harmless on a terminal. */
-export async function writePayload(payload: Buffer, prefix = ''): Promise<void> {
+export async function writePayload(payload: Buffer, prefix = '', end = '\n'): Promise<void> {
   if (process.stdout.isTTY) {
-    await write(`${printable(prefix + payload.toString())}\n`);
+    await write(`${paint(process.stdout, 'bold', printable(prefix))}${printable(payload.toString())}${end}`);
     return;
   }
-  await write(Buffer.concat([Buffer.from(prefix), payload, Buffer.from('\n')]));
+  await write(Buffer.concat([Buffer.from(prefix), payload, Buffer.from(end)]));
 }
 
 export async function writeJson(value: unknown): Promise<void> {
@@ -33,6 +34,11 @@ export async function writeJson(value: unknown): Promise<void> {
 /** A payload as members of a JSON line: `payload` for UTF-8, else `payloadBase64`. */
 export function payloadFields(payload: Buffer): { payload: string } | { payloadBase64: string } {
   return isUtf8(payload) ? { payload: payload.toString() } : { payloadBase64: payload.toString('base64') };
+}
+
+/** A remark about something that may need attention. */
+export function warn(text: string): void {
+  note(`amop: ${paint(process.stderr, 'yellow', 'warning:')} ${printable(text)}`);
 }
 
 /** A remark for the person at the terminal; standard output stays for data. */

@@ -1,30 +1,28 @@
-import type { Command } from 'commander';
 import { errorText, RelayError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { RunningRelay } from '../control/relay.js';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
+import type { Verb } from './verb.js';
 
 interface RelayOptions {
   readonly config: string;
   readonly stopOnStdinEnd?: boolean;
 }
 
-const EXAMPLES = `
-Logs JSON lines to standard output; "relay ready" says where it listens. SIGTERM and SIGINT let it finish what it has
-and end with 0, a second one ends it at once with 1. SIGHUP reads the configuration anew.
-
-Example:
-  amop relay --config relay.toml`;
-
-export function addRelayCommand(program: Command, act: Act): void {
-  program
+export function addRelayCommand(program: Verb, act: Act): void {
+  const command = program
     .command('relay')
     .summary('run a relay')
     .description('Runs a relay as its configuration file says.')
     .requiredOption('-c, --config <file>', 'configuration, TOML')
-    .option('--stop-on-stdin-end', 'end as with SIGTERM when standard input ends, for a supervising process')
-    .addHelpText('after', EXAMPLES)
+    .option('--stop-on-stdin-end', 'end as with SIGTERM when standard input ends, for a supervising process');
+  command
+    .note(
+      'Logs JSON lines to standard output; "relay ready" says where it listens. SIGTERM and SIGINT let it finish what it has and ' +
+        'end with 0, a second one ends it at once with 1. SIGHUP reads the configuration anew.',
+    )
+    .example('amop relay --config relay.toml', 'until SIGTERM or Ctrl-C')
     .action((options: RelayOptions) => act(() => relay(options)));
 }
 

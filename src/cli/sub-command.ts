@@ -1,96 +1,85 @@
-import type { Command } from 'commander';
 import { RelayError } from '../base/errors.js';
-import type { AmopClient, HandlerResult, Message } from '../client/index.js';
+import type { HandlerResult, Message } from '../client/index.js';
 import type { Act } from './act.js';
-import { parseCount, parseDuration, parseTopic } from './arguments.js';
+import { collectTopics } from './arguments.js';
 import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
-import { ExitCode } from './exit-codes.js';
-import { note, payloadFields, writeJson, writePayload } from './output.js';
+import { FORMAT_NOTE, parseFormat } from './message-format.js';
+import { payloadFields, write, writeJson, writePayload } from './output.js';
+import { addReceiveOptions, type ReceiveOptions, receive, topicsOf } from './receiving.js';
+import type { Verb } from './verb.js';
 
-interface SubOptions extends ConnectionOptions {
-  readonly count?: number;
-  readonly timeout?: number;
+interface SubOptions extends ConnectionOptions, ReceiveOptions {
+  readonly verbose?: boolean;
+  readonly newline: boolean;
+  readonly format?: ReturnType<typeof parseFormat>;
   readonly reply?: string;
   readonly echo?: boolean;
 }
 
-const EXAMPLES = `
-A request is answered with an empty payload unless --reply or --echo say otherwise.
+const LINE_END = Buffer.from('\n');
 
-Examples:
-  amop sub --certs conf news                      print every message on "news" until Ctrl-C
-  amop sub --certs conf news rates --json         two topics, one JSON object a line
-  amop sub --certs conf orders --reply accepted   answer every request with "accepted"
-  amop sub --certs conf ping --echo --count 1     answer one request with its own payload and end
-  amop sub --certs conf news --timeout 30         end after 30 s with exit code 27`;
-
-export function addSubCommand(program: Command, act: Act): void {
+export function addSubCommand(program: Verb, act: Act): void {
   const command = program
     .command('sub')
-    .summary('print the messages of topics, and answer requests')
-    .description('Subscribes to topics and prints their messages, one a line.')
-    .argument('<topic...>', 'topics', (text: string, previous: string[] = []) => [...previous, parseTopic(text)])
-    .option('-C, --count <n>', 'end after this many messages', parseCount)
-    .option('-W, --timeout <time>', 'end after this time with exit code 27', parseDuration)
-    .option('--reply <text>', 'answer requests with this text')
+    .summary('print the messages of topics')
+    .description('Subscribes to topics and prints their messages, one a line, until Ctrl-C.')
+    .argument('[topic...]', 'topics', collectTopics);
+  addReceiveOptions(command, 'messages')
+    .option('-v, --verbose', 'print the topic in front of each message, as is done for several topics')
+    .option('-F, --format <format>', 'print each message in this form', parseFormat)
+    .option('-N, --no-newline', 'no line end behind a message')
+    .option('--reply <text>', 'answer requests with this text; "amop reply" can do more')
     .option('--echo', 'answer requests with their own payload');
   addConnectionOptions(command)
-    .addHelpText('after', EXAMPLES)
-    .action((topics: string[], options: SubOptions) => act(() => subscribe(topics, options), options.json));
+    .note('A request is answered with an empty payload unless --reply or --echo say otherwise.')
+    .note(FORMAT_NOTE)
+    .example('amop sub news', 'print every message on "news"')
+    .example('amop sub news rates --json', 'two topics, one JSON object a line')
+    .example("amop sub news --format '%I %t %p'", 'time, topic and payload')
+    .example('amop sub orders --reply accepted', 'answer every request with "accepted"')
+    .example('amop sub ping --echo --count 1', 'answer one request with its own payload and end')
+    .example('amop sub news --timeout 1', 'end after 1 s with exit code 27')
+    .action((topics: string[], options: SubOptions) => act(() => subscribe(command, topics), options.json));
 }
 
-async function subscribe(topics: readonly string[], options: SubOptions): Promise<number> {
+async function subscribe(command: Verb, named: readonly string[]): Promise<number> {
+  const options = command.opts<SubOptions>();
   if (options.echo && options.reply !== undefined) throw new RelayError('usage', 'give --reply or --echo, not both');
-  const client = await connectWith(options);
+  if (options.json && options.format !== undefined) throw new RelayError('usage', 'give --json or --format, not both');
+  const topics = topicsOf(named, options);
+  const [client] = await connectWith(command);
   try {
-    return await receive(client, topics, options);
+    let enough!: () => void;
+    let taken = 0;
+    const handler = async (message: Message): Promise<HandlerResult> => {
+      // One too many stays unanswered, so that the relay hands it to another subscriber when we go.
+      if (options.count !== undefined && taken >= options.count) return new Promise(() => {});
+      taken++;
+      const last = taken === options.count;
+      await print(message, topics.length > 1, options);
+      // After the answer, which is queued when this handler has returned.
+      if (last) setImmediate(enough);
+      return options.echo ? message.payload : options.reply;
+    };
+    const finished = new Promise<void>((resolve) => {
+      enough = resolve;
+    });
+    // One after the other, so that lines keep the order of arrival and a slow reader of ours slows the inbox down.
+    return await receive(client, topics, options, { handler, subscribe: { concurrency: 1 }, enough: finished });
   } finally {
     await client.close();
   }
 }
 
-async function receive(client: AmopClient, topics: readonly string[], options: SubOptions): Promise<number> {
-  let finish!: (exitCode: number) => void;
-  const finished = new Promise<number>((resolve) => {
-    finish = resolve;
-  });
-  const stop = () => finish(ExitCode.ok);
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  const timer =
-    options.timeout === undefined ? undefined : setTimeout(() => finish(ExitCode.waitExpired), options.timeout);
-
-  let taken = 0;
-  const handler = async (message: Message): Promise<HandlerResult> => {
-    // One too many stays unanswered, so that the relay hands it to another subscriber when we go.
-    if (options.count !== undefined && taken >= options.count) return new Promise(() => {});
-    taken++;
-    const last = taken === options.count;
-    await print(message, topics.length > 1, options.json ?? false);
-    // After the answer, which is queued when this handler has returned.
-    if (last) setImmediate(() => finish(ExitCode.ok));
-    return options.echo ? message.payload : options.reply;
-  };
-  try {
-    const lost = client.closed.then((error) => {
-      throw error ?? new Error('the connection was closed');
-    });
-    const ready = Promise.all(topics.map((topic) => client.subscribe(topic, handler))).then(() => {
-      if (!options.quiet)
-        note(`amop: subscribed to ${topics.map((topic) => JSON.stringify(topic)).join(', ')}; Ctrl-C ends`);
-      return finished;
-    });
-    return await Promise.race([ready, finished, lost]);
-  } finally {
-    clearTimeout(timer);
-    process.off('SIGINT', stop).off('SIGTERM', stop);
-  }
-}
-
-async function print(message: Message, withTopic: boolean, json: boolean): Promise<void> {
-  if (json) {
+async function print(message: Message, severalTopics: boolean, options: SubOptions): Promise<void> {
+  if (options.json) {
     const kind = message.multicast ? 'multicast' : 'request';
     await writeJson({ topic: message.topic, kind, seq: message.seq, ...payloadFields(message.payload) });
+  } else if (options.format !== undefined) {
+    const formatted = options.format(message);
+    await write(options.newline ? Buffer.concat([formatted, LINE_END]) : formatted);
   } else {
-    await writePayload(message.payload, withTopic ? `${message.topic}\t` : '');
+    const prefix = severalTopics || options.verbose ? `${message.topic}\t` : '';
+    await writePayload(message.payload, prefix, options.newline ? '\n' : '');
   }
 }

@@ -1,253 +1,244 @@
+import { EventEmitter } from 'node:events';
+import type { TlsIdentity } from '../pki/identity.js';
 import { decodeAmopBody, encodeAmopBody } from '../wire/channel/amop-body.js';
-import { type ChannelFrame, encodeFrame } from '../wire/channel/frame.js';
+import type { ChannelFrame } from '../wire/channel/frame.js';
 import { MessageType } from '../wire/channel/message-type.js';
-import { decodeReasonBody } from '../wire/channel/reason-body.js';
-import { formatTopicList } from '../wire/channel/topic-list.js';
 import { AmopCode, AmopError } from './amop-error.js';
-import { checkTopic, type Payload, payloadBytes } from './arguments.js';
-import { REQUEST_TIMEOUT_MS, TIMER_MS_MAX } from './bounds.js';
-import type { Exchanges } from './exchanges.js';
-import { startHeartbeat } from './heartbeat.js';
-import { type Handler, Inbox } from './inbox.js';
-import type { Link } from './link.js';
-import { integer, type ResolvedOptions } from './options.js';
-import { encodeHeartbeat, newSeq, seqBytes, seqText } from './seq.js';
+import { type Call, Calls } from './calls.js';
+import { AbortHub } from './deadline.js';
+import type { ClientCounters, ClientEvents, RelayStatus } from './events.js';
+import { type Handler, HandlerReceiver } from './handler-receiver.js';
+import { ByteBudget, Inbox } from './inbox.js';
+import { Incoming } from './incoming.js';
+import { MessageStream } from './message-stream.js';
+import {
+  type CallOptions,
+  deadlineOf,
+  type ResolvedOptions,
+  resolveSubscribeOptions,
+  type SubscribeOptions,
+} from './options.js';
+import { checkTopic, ownBytes, type Payload, payloadBytes } from './payload.js';
+import { Reply } from './reply.js';
+import { Roster } from './roster.js';
+import { newSeq, seqText } from './seq.js';
+import type { Session } from './session.js';
+import { Subscriptions } from './subscriptions.js';
+import { askTopics, mergeTopics, type TopicInfo } from './topics.js';
 
-export interface CallOptions {
-  /** The call settles within this many ms; default 5,000. */
-  readonly timeoutMs?: number;
-  /** Ends the call early; it then rejects with the signal's reason. A message that is on its way stays on its way. */
-  readonly signal?: AbortSignal;
-}
-
-/** The answer of the subscriber that took a request. */
-export interface Reply {
-  readonly payload: Buffer;
-  /** Sequence of the request, 32 hex characters. */
+/** A message was taken: by one subscriber (`publish`) or by a relay (`multicast`). */
+export interface Receipt {
+  /** Sequence of the message, 32 hex characters: the key to the relay's log. */
   readonly seq: string;
-}
-
-/** The relay has taken a multicast; how many subscribers get it is not known to the sender. */
-export interface MulticastReceipt {
-  readonly seq: string;
-}
-
-/** What the server said about itself. */
-export interface ServerInfo {
-  /** As announced in 0x14: the version of the reference it stands for. */
-  readonly nodeVersion: string;
-  /** Channel protocol chosen by the server: 1, 2 or 3. */
-  readonly protocol: number;
-  /** Empty for a real 2.x node, whose errors carry no reason. */
-  readonly capabilities: readonly string[];
-}
-
-/** Frames that were dropped since the connection was made. */
-export interface ClientCounters {
-  /** Answers that nobody waits for: late, or never asked for. */
-  unmatchedResponses: number;
-  /** Messages on a topic without a handler (left unanswered, so that the relay tries another subscriber). */
-  unhandledMessages: number;
-  /** Messages whose body has no valid topic. */
-  malformedMessages: number;
-  /** Answers of handlers that could not be sent because the relay takes no data. */
-  droppedAnswers: number;
 }
 
 /**
- * One connection to a relay or a 2.x node. It does not reconnect: when `closed` resolves, connect again and subscribe
- * again (reconnection comes with a later release).
+ * A client of one or more relays (or 2.x nodes). It keeps a connection to each, dials again what is lost, and tells every
+ * new connection its topics. A call goes over one of them.
  */
-export class AmopClient {
-  readonly server: ServerInfo;
-  readonly counters: ClientCounters = {
-    unmatchedResponses: 0,
-    unhandledMessages: 0,
-    malformedMessages: 0,
-    droppedAnswers: 0,
-  };
-  /** Resolves when the connection is over: undefined after `close()`, else the reason. Never rejects. */
-  readonly closed: Promise<AmopError | undefined>;
+export class AmopClient extends EventEmitter<ClientEvents> {
+  /** Resolves when `close` has ended everything. Never rejects. */
+  readonly closed: Promise<void>;
 
-  readonly #link: Link;
-  readonly #exchanges: Exchanges;
-  readonly #inbox: Inbox;
-  readonly #handlers = new Map<string, Handler>();
-  /** What the relay was told last; a topic leaves `#handlers` only after the relay knows. */
-  readonly #announced = new Set<string>();
+  readonly #options: ResolvedOptions;
+  readonly #hub = new AbortHub();
+  readonly #roster: Roster;
+  readonly #calls: Calls;
+  readonly #subscriptions: Subscriptions;
+  readonly #budget: ByteBudget;
+  readonly #incoming: Incoming;
   #closing: Promise<void> | undefined;
+  #resolveClosed!: () => void;
 
   /** Use `connect`. */
-  constructor(server: ServerInfo, link: Link, exchanges: Exchanges, options: ResolvedOptions) {
-    this.server = server;
-    this.#link = link;
-    this.#exchanges = exchanges;
-    this.#inbox = new Inbox(options, { pause: () => link.pauseReading(), resume: () => link.resumeReading() });
-    const stopHeartbeat = startHeartbeat(link, {
-      intervalMs: options.heartbeatIntervalMs,
-      deadLinkMs: options.deadLinkMs,
-      encode: () => encodeHeartbeat(server.protocol, newSeq()),
-    });
+  constructor(identity: TlsIdentity, options: ResolvedOptions) {
+    super();
+    this.#options = options;
+    this.#budget = new ByteBudget(options.inboxBytesMax);
     this.closed = new Promise((resolve) => {
-      link.attach({
-        onFrame: (frame) => this.#receive(frame),
-        onEnd: (error) => {
-          stopHeartbeat();
-          exchanges.failAll(error);
-          resolve(this.#closing === undefined ? error : undefined);
-        },
-      });
+      this.#resolveClosed = resolve;
     });
+    const events = {
+      onConnect: (session: Session) => void this.#connected(session),
+      onDisconnect: (relay: string, error: AmopError) => this.#tell('disconnect', { relay, error }),
+      onRetry: (relay: string, error: AmopError, delayMs: number) => this.#tell('retry', { relay, error, delayMs }),
+      onFrame: (frame: ChannelFrame, session: Session) => this.#incoming.receive(frame, session),
+      topics: () => this.#subscriptions.topics(),
+    };
+    this.#roster = new Roster(options.addresses, identity, options, { hub: this.#hub, events });
+    this.#subscriptions = new Subscriptions(this.#roster, this.#hub);
+    const { outstandingMax, queueBytesMax } = options;
+    this.#calls = new Calls(this.#roster, { outstandingMax, waitingBytesMax: queueBytesMax }, Math.random);
+    this.#incoming = new Incoming({
+      receiverOf: (topic) => this.#subscriptions.receiverOf(topic),
+      onDrop: (message) => this.#tell('drop', message),
+    });
+    this.#roster.start();
   }
 
   /**
-   * Subscribes to a topic, or replaces its handler. Resolves when the relay has answered a heartbeat sent behind the new
-   * list: a relay works in order, so it then delivers; a 2.x node is told, but its peers learn it up to 5 s later.
-   * @throws AmopError 99 or 102; the topic is then not subscribed.
+   * Resolves when a relay is connected.
+   * @throws AmopError 99 after `timeoutMs`, or as soon as every relay has failed once since the client was made
    */
-  async subscribe(topic: string, handler: Handler, options: CallOptions = {}): Promise<void> {
-    checkTopic(topic);
-    if (typeof handler !== 'function') throw new TypeError('handler must be a function');
-    const previous = this.#announced.has(topic) ? this.#handlers.get(topic) : undefined;
-    this.#handlers.set(topic, handler);
-    this.#announced.add(topic);
-    try {
-      await this.#announce(options);
-    } catch (error) {
-      if (this.#handlers.get(topic) === handler) this.#restore(topic, previous);
-      throw error;
-    }
+  async ready(options: CallOptions = {}): Promise<void> {
+    await this.#roster.connected(deadlineOf(options, this.#hub), true);
   }
 
-  /**
-   * Ends a subscription; resolves as `subscribe` does, and until then the handler is still called.
-   * A topic that is not subscribed is left alone.
-   */
-  async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
-    checkTopic(topic);
-    if (!this.#announced.delete(topic)) return;
-    await this.#announce(options);
-    if (!this.#announced.has(topic)) this.#handlers.delete(topic);
+  /** What became of frames, since the client was made. */
+  get counters(): Readonly<ClientCounters> {
+    return this.#incoming.counters;
+  }
+
+  /** The relays and how they are doing, in the order in which they were given. */
+  get relays(): readonly RelayStatus[] {
+    return this.#roster.keepers.map(({ name, session, health, lastError }) => ({
+      relay: name,
+      state: session === undefined ? 'disconnected' : 'connected',
+      server: session?.server,
+      outstanding: session?.outstanding ?? 0,
+      rttMs: health.rttMs,
+      lastError,
+    }));
   }
 
   /** Topics subscribed now. */
-  get topics(): readonly string[] {
-    return [...this.#announced];
+  get subscriptions(): readonly string[] {
+    return this.#subscriptions.topics();
+  }
+
+  /**
+   * Subscribes to a topic and calls the handler with its messages. Resolves when every relay that is connected has answered
+   * a heartbeat sent behind the new list: a relay works in order, so it then delivers; a 2.x node is told, but its peers learn
+   * it up to 5 s later. Relays that connect later get the topic too.
+   * @throws TypeError, RangeError; AmopError 99 or 102, or the signal's reason: the topic is then not subscribed.
+   */
+  subscribe(topic: string, handler: Handler, options?: SubscribeOptions): Promise<void>;
+  /** Subscribes to a topic and returns its messages as an async iterator, whose `ready` is what the other form returns. */
+  subscribe(topic: string, options?: SubscribeOptions): MessageStream;
+  subscribe(
+    topic: string,
+    second?: Handler | SubscribeOptions,
+    third?: SubscribeOptions,
+  ): Promise<void> | MessageStream {
+    if (typeof second === 'function') return this.#subscribeHandler(topic, second, third ?? {});
+    if (second !== undefined && (typeof second !== 'object' || second === null || third !== undefined)) {
+      throw new TypeError('handler must be a function');
+    }
+    const options = second ?? {};
+    checkTopic(topic);
+    const { inboxMax } = resolveSubscribeOptions(options);
+    const deadline = deadlineOf(options, this.#hub);
+    return new MessageStream(
+      new Inbox(inboxMax, this.#budget),
+      (stream) => this.#subscriptions.begin(topic, stream, deadline),
+      (stream) => this.#subscriptions.end(topic, deadlineOf({}, this.#hub), stream).catch(() => {}),
+    );
+  }
+
+  /**
+   * Ends a subscription. Resolves when every connected relay knows, and until then messages are still delivered.
+   * A topic that is not subscribed is left alone.
+   * @throws AmopError 102 or the signal's reason: a relay may go on sending, and what it sends is left unanswered
+   */
+  async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
+    checkTopic(topic);
+    await this.#subscriptions.end(topic, deadlineOf(options, this.#hub));
   }
 
   /**
    * Sends a message to one subscriber of the topic and resolves with its answer.
-   * @throws AmopError with the code of the relay, or 102 after `timeoutMs`, or 99 without a connection.
+   * @throws AmopError with the code of the relay or the subscriber, 102 after `timeoutMs`, 99 when no relay could be reached
    */
   async request(topic: string, payload: Payload, options: CallOptions = {}): Promise<Reply> {
     const answer = await this.#call(MessageType.unicast, topic, payload, options);
     const seq = seqText(answer.seq);
     const body = decodeAmopBody(answer.body);
-    if (body.ok) return { payload: body.payload, seq };
+    if (body.ok) return new Reply(topic, ownBytes(body.payload), seq);
     const detail = 'its answer has no topic in front of the payload';
     throw new AmopError(AmopCode.subscriberFailed, { reason: 'malformed-answer', detail, seq });
   }
 
   /**
-   * Sends a message to every subscriber of the topic except this connection. Resolves when the relay has taken it, which
-   * does not mean that anybody got it.
-   * @throws AmopError as `request` does.
+   * Sends a message to one subscriber of the topic, without interest in what it answers. Resolves when a subscriber has
+   * taken it: AMOP has no message to one subscriber that is not acknowledged.
+   * @throws AmopError as `request` does
    */
-  async multicast(topic: string, payload: Payload, options: CallOptions = {}): Promise<MulticastReceipt> {
-    const ack = await this.#call(MessageType.multicast, topic, payload, options);
-    return { seq: seqText(ack.seq) };
+  async publish(topic: string, payload: Payload, options: CallOptions = {}): Promise<Receipt> {
+    const answer = await this.#call(MessageType.unicast, topic, payload, options);
+    return { seq: seqText(answer.seq) };
   }
 
-  /** Sends what is queued, fails the calls that wait for an answer with AMOP-99 `closed`, and ends the connection. */
+  /**
+   * Sends a message to every subscriber of the topic except this client. Resolves when a relay has taken it, which does not
+   * mean that anybody got it.
+   * @throws AmopError as `request` does
+   */
+  async multicast(topic: string, payload: Payload, options: CallOptions = {}): Promise<Receipt> {
+    const answer = await this.#call(MessageType.multicast, topic, payload, options);
+    return { seq: seqText(answer.seq) };
+  }
+
+  /**
+   * Topics that somebody subscribes to, of all relays that are connected, sorted. Relays know the number of subscribers;
+   * 2.x nodes know the topics of their peers only.
+   * @throws AmopError when no relay answered
+   */
+  async topics(options: CallOptions = {}): Promise<TopicInfo[]> {
+    const deadline = deadlineOf(options, this.#hub);
+    await this.#roster.connected(deadline);
+    const asked = await Promise.allSettled(this.#roster.sessions().map((session) => askTopics(session, deadline)));
+    const lists = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = asked.find((one) => one.status === 'rejected');
+    if (lists.length === 0 && failed !== undefined) throw failed.reason;
+    return mergeTopics(lists);
+  }
+
+  /** Sends what is queued, fails the calls that wait for an answer with AMOP-99 `closed`, and ends all connections. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  #receive(frame: ChannelFrame): void {
-    if (frame.type === MessageType.unicast || frame.type === MessageType.multicast) this.#deliver(frame);
-    else if (!this.#exchanges.answer(frame) && frame.type === MessageType.response) this.counters.unmatchedResponses++;
-    // Heartbeat answers have done their work by arriving. Every other type is ignored, as the protocol asks.
+  async #subscribeHandler(topic: string, handler: Handler, options: SubscribeOptions): Promise<void> {
+    checkTopic(topic);
+    const { inboxMax, concurrency } = resolveSubscribeOptions(options);
+    const { handlerTimeoutMs, onHandlerError } = this.#options;
+    const inbox = new Inbox(inboxMax, this.#budget);
+    const receiver = new HandlerReceiver(handler, inbox, { concurrency, handlerTimeoutMs, onHandlerError });
+    await this.#subscriptions.begin(topic, receiver, deadlineOf(options, this.#hub));
   }
 
-  async #call(type: number, topic: string, payload: Payload, options: CallOptions): Promise<ChannelFrame> {
+  async #call(type: Call['type'], topic: string, payload: Payload, options: CallOptions): Promise<ChannelFrame> {
     checkTopic(topic);
     const body = encodeAmopBody(topic, payloadBytes(topic, payload));
-    const answer = await this.#exchanges.start({
-      answerType: MessageType.response,
-      encode: (seq) => encodeFrame(type, seqBytes(seq), 0, body),
-      timeoutMs: callTimeout(options),
-      signal: options.signal,
-    });
-    if (answer.result === 0) return answer;
-    throw new AmopError(answer.result, { reason: decodeReasonBody(answer.body), seq: seqText(answer.seq) });
+    const deadline = deadlineOf(options, this.#hub);
+    const seq = newSeq();
+    if (type === MessageType.multicast) this.#incoming.rememberOwn(seq, body);
+    return this.#calls.run({ type, seq, body }, deadline);
   }
 
-  /** Sends the whole list and waits for the answer to a heartbeat behind it: 0x32 itself has none. */
-  async #announce(options: CallOptions): Promise<void> {
-    const timeoutMs = callTimeout(options);
-    options.signal?.throwIfAborted();
-    if (!this.#sendTopicList()) {
-      throw this.#link.error ?? new AmopError(AmopCode.notSent, { reason: 'queue-full' });
-    }
-    await this.#exchanges.start({
-      answerType: MessageType.heartbeat,
-      encode: (seq) => encodeHeartbeat(this.server.protocol, seq),
-      timeoutMs,
-      signal: options.signal,
-    });
+  async #connected(session: Session): Promise<void> {
+    // A failure ends the connection, and with it comes `disconnect`.
+    if (this.#subscriptions.topics().length > 0) await session.announce().catch(() => {});
+    if (session.error === undefined) this.#tell('connect', { relay: session.relay, server: session.server });
   }
 
-  /** Undoes a subscription whose announcement failed, without waiting. */
-  #restore(topic: string, previous: Handler | undefined): void {
-    if (previous !== undefined) {
-      this.#handlers.set(topic, previous);
-      return;
+  /** A listener that throws must not break what called it: its error is uncaught, as it would be anywhere else. */
+  #tell<Name extends keyof ClientEvents>(name: Name, ...values: ClientEvents[Name]): void {
+    try {
+      (this as EventEmitter).emit(name, ...values);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
     }
-    this.#handlers.delete(topic);
-    this.#announced.delete(topic);
-    this.#sendTopicList();
-  }
-
-  #sendTopicList(): boolean {
-    if (this.#link.error !== undefined) return false;
-    const list = formatTopicList([...this.#announced]);
-    return this.#link.send(encodeFrame(MessageType.subscribe, seqBytes(newSeq()), 0, list)) !== undefined;
-  }
-
-  #deliver(frame: ChannelFrame): void {
-    const body = decodeAmopBody(frame.body);
-    if (!body.ok) {
-      this.counters.malformedMessages++;
-      return;
-    }
-    const topic = body.topic.toString();
-    const handler = this.#handlers.get(topic);
-    if (handler === undefined) {
-      this.counters.unhandledMessages++;
-      return;
-    }
-    const multicast = frame.type === MessageType.multicast;
-    const message = { topic, payload: body.payload, seq: seqText(frame.seq), multicast };
-    this.#inbox.deliver(message, handler, (answer) => {
-      if (this.#link.error !== undefined) return;
-      const bytes = encodeFrame(
-        MessageType.response,
-        frame.seq,
-        answer.result,
-        encodeAmopBody(body.topic, answer.payload),
-      );
-      if (this.#link.send(bytes) === undefined) this.counters.droppedAnswers++;
-    });
   }
 
   async #close(): Promise<void> {
     const error = new AmopError(AmopCode.notSent, { reason: 'closed', detail: 'the client was closed' });
-    this.#exchanges.failAll(error);
-    await this.#link.close(error);
+    this.#subscriptions.clear();
+    await this.#roster.close(error);
+    this.#tell('close');
+    this.#resolveClosed();
   }
-}
-
-function callTimeout(options: CallOptions): number {
-  return integer('timeoutMs', options.timeoutMs, REQUEST_TIMEOUT_MS, TIMER_MS_MAX);
 }

@@ -1,37 +1,41 @@
 /**
- * Calls that wait for a frame with their seq.
+ * Frames of one connection that wait for the frame with their seq.
  *
- * Invariant: every started exchange settles exactly once, before its deadline: by the answer, the time-out, the caller's
+ * Invariant: every started exchange settles exactly once, before its deadline: by the answer, the deadline, the caller's
  * signal or the end of the link; afterwards nothing of it is left (no timer, no listener, no queued frame).
+ * Their number is bounded by the caller (calls.ts).
  */
 import type { ChannelFrame } from '../wire/channel/frame.js';
 import { AmopCode, AmopError } from './amop-error.js';
+import type { Deadline } from './deadline.js';
 import type { Link, Outgoing } from './link.js';
-import { newSeq, seqText } from './seq.js';
+import { seqText } from './seq.js';
 
 export interface ExchangeStart {
+  /** 32 characters; no exchange with it may be open. */
+  readonly seq: string;
   /** Type of the frame that answers; another type with this seq is none. */
   readonly answerType: number;
   /** The frame to send. */
-  encode(seq: string): Buffer;
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly bytes: Buffer;
+  readonly deadline: Deadline;
+  /** See `Link.send`. */
+  readonly control?: boolean;
 }
 
 interface Exchange {
   readonly answerType: number;
+  readonly outgoing: Outgoing;
   resolve(answer: ChannelFrame): void;
   reject(error: unknown): void;
 }
 
 export class Exchanges {
   readonly #link: Link;
-  readonly #outstandingMax: number;
   readonly #open = new Map<string, Exchange>();
 
-  constructor(link: Link, outstandingMax: number) {
+  constructor(link: Link) {
     this.#link = link;
-    this.#outstandingMax = outstandingMax;
   }
 
   get size(): number {
@@ -40,33 +44,30 @@ export class Exchanges {
 
   /**
    * Sends a frame and resolves with the one that answers it.
-   * @throws AmopError 99 (not sent) or 102 (no answer in time), or the signal's reason.
+   * @throws AmopError 99 (with reason `not-written` or `queue-full`: not sent) or 102, or the signal's reason.
    */
   start(start: ExchangeStart): Promise<ChannelFrame> {
-    const { signal, timeoutMs, answerType } = start;
+    const { seq, answerType, bytes, deadline, control } = start;
     return new Promise<ChannelFrame>((resolve, reject) => {
-      signal?.throwIfAborted();
-      if (this.#link.error !== undefined) throw this.#link.error;
-      if (this.#open.size >= this.#outstandingMax) {
-        const detail = `${this.#open.size} calls are waiting for an answer already`;
-        throw new AmopError(AmopCode.notSent, { reason: 'outstanding-max', detail });
-      }
-      const seq = newSeq();
-      const outgoing = this.#link.send(start.encode(seq));
+      deadline.signal?.throwIfAborted();
+      if (this.#link.error !== undefined) throw notWritten(this.#link.error, seq);
+      const outgoing = this.#link.send(bytes, control);
       if (outgoing === undefined) {
         const detail = 'the relay takes messages slower than they are sent';
         throw new AmopError(AmopCode.notSent, { reason: 'queue-full', detail, seq });
       }
-      const onAbort = () => exchange.reject(signal?.reason);
-      const timer = setTimeout(() => exchange.reject(timeoutError(this.#link, outgoing, seq, timeoutMs)), timeoutMs);
+      const disarm = deadline.arm(
+        () => exchange.reject(timeoutError(this.#link, outgoing, seq, deadline.timeoutMs)),
+        (reason) => exchange.reject(reason),
+      );
       const finish = () => {
         this.#open.delete(seq);
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
+        disarm();
         this.#link.withdraw(outgoing);
       };
       const exchange: Exchange = {
         answerType,
+        outgoing,
         resolve: (answer) => {
           finish();
           resolve(answer);
@@ -76,7 +77,6 @@ export class Exchanges {
           reject(error);
         },
       };
-      signal?.addEventListener('abort', onAbort, { once: true });
       this.#open.set(seq, exchange);
     });
   }
@@ -89,19 +89,26 @@ export class Exchanges {
     return true;
   }
 
-  /** Fails everything that is open; each error carries its own seq. */
+  /** Fails everything that is open; each error carries its own seq, and says whether its frame may have left. */
   failAll(error: AmopError): void {
     for (const [seq, exchange] of [...this.#open]) {
       const { code, reason, detail, cause } = error;
-      exchange.reject(new AmopError(code, { reason, detail, cause, seq }));
+      const sent = exchange.outgoing.handedOver;
+      exchange.reject(sent ? new AmopError(code, { reason, detail, cause, seq }) : notWritten(error, seq));
     }
   }
 }
 
+function notWritten(error: AmopError, seq: string): AmopError {
+  // A closed client is closed, whether the frame had left or not.
+  const reason = error.reason === 'closed' ? 'closed' : 'not-written';
+  return new AmopError(AmopCode.notSent, { reason, detail: error.detail, cause: error, seq });
+}
+
 function timeoutError(link: Link, outgoing: Outgoing, seq: string, timeoutMs: number): AmopError {
   if (link.withdraw(outgoing)) {
-    const detail = `still waiting to be written after ${timeoutMs} ms: the relay takes no data`;
+    const detail = `still waiting to be written after ${Math.round(timeoutMs)} ms: the relay takes no data`;
     return new AmopError(AmopCode.notSent, { reason: 'not-written', detail, seq });
   }
-  return new AmopError(AmopCode.timeout, { reason: 'timeout', detail: `waited ${timeoutMs} ms`, seq });
+  return new AmopError(AmopCode.timeout, { reason: 'timeout', detail: `waited ${Math.round(timeoutMs)} ms`, seq });
 }

@@ -1,32 +1,27 @@
 /**
- * Heartbeats and the dead-link check of one connection.
- *
- * A heartbeat is not an exchange: any byte from the relay shows that the link lives, so no answer is waited for.
+ * Heartbeats and the dead-link check of one connection. Any byte from the relay shows that the link lives; the answer
+ * to a heartbeat shows besides how fast the relay is.
  */
-import type { Link, Outgoing } from './link.js';
-
 export interface HeartbeatOptions {
   readonly intervalMs: number;
   readonly deadLinkMs: number;
-  encode(): Buffer;
+  /** Milliseconds since the last byte came. */
+  silentMs(): number;
+  /** Sends one, unless the last is still on its way. */
+  beat(): void;
+  onDead(silentMs: number): void;
 }
 
 /** Starts the heartbeat; the returned function stops it. */
-export function startHeartbeat(link: Link, options: HeartbeatOptions): () => void {
-  let last: Outgoing | undefined;
+export function startHeartbeat(options: HeartbeatOptions): () => void {
   const check = () => {
-    const silentMs = link.silentMs();
-    if (silentMs < options.deadLinkMs) return;
-    link.fail('dead-link', `nothing came from the relay for ${Math.round(silentMs)} ms`);
+    const silentMs = options.silentMs();
+    if (silentMs >= options.deadLinkMs) options.onDead(silentMs);
   };
   const timer = setInterval(() => {
-    if (link.silentMs() >= options.deadLinkMs) {
-      // After a pause of our own process timers run before the socket is read: look again when it has been.
-      setImmediate(() => setImmediate(check));
-      return;
-    }
-    // One that still waits in the queue is as good as a new one.
-    if (last === undefined || last.handedOver) last = link.send(options.encode());
+    if (options.silentMs() < options.deadLinkMs) options.beat();
+    // After a pause of our own process timers run before the socket is read: look again when it has been.
+    else setImmediate(() => setImmediate(check));
   }, options.intervalMs);
   return () => clearInterval(timer);
 }

@@ -4,8 +4,14 @@
  */
 export { RelayError, type RelayErrorCode } from '../base/errors.js';
 export { AmopCode, AmopError, type AmopErrorDetails, describeCode } from './amop-error.js';
-export type { Payload } from './arguments.js';
-export type { AmopClient, CallOptions, ClientCounters, MulticastReceipt, Reply, ServerInfo } from './client.js';
+export type { AmopClient, Receipt } from './client.js';
 export { connect } from './connect.js';
-export type { Handler, HandlerResult, Message } from './inbox.js';
-export type { ConnectOptions, Pem } from './options.js';
+export type { ClientCounters, ClientEvents, DroppedMessage, RelayState, RelayStatus } from './events.js';
+export type { Handler, HandlerResult } from './handler-receiver.js';
+export type { Message } from './message.js';
+export type { MessageStream } from './message-stream.js';
+export type { CallOptions, ConnectOptions, Pem, SubscribeOptions } from './options.js';
+export type { Payload } from './payload.js';
+export type { Reply } from './reply.js';
+export type { ServerInfo } from './session.js';
+export type { TopicInfo } from './topics.js';

@@ -9,7 +9,8 @@ import type { TLSSocket } from 'node:tls';
 import type { ChannelFrame } from '../wire/channel/frame.js';
 import { AmopCode, AmopError } from './amop-error.js';
 import { CLOSE_TIMEOUT_MS } from './bounds.js';
-import { FrameReader } from './frame-reader.js';
+import { describeForeignBytes } from './foreign-bytes.js';
+import { type FrameFault, FrameReader } from './frame-reader.js';
 
 export interface LinkEvents {
   onFrame(frame: ChannelFrame): void;
@@ -34,12 +35,12 @@ export class Link {
   #ending = false;
   #over = false;
   #error: AmopError | undefined;
+  #anyFrame = false;
   #lastReceivedMs = performance.now();
 
   constructor(socket: TLSSocket, queueBytesMax: number) {
     this.#socket = socket;
     this.#queueBytesMax = queueBytesMax;
-    socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('drain', () => {
       this.#blocked = false;
@@ -55,15 +56,24 @@ export class Link {
     return this.#error;
   }
 
+  /** When the last byte came, by `performance.now()`. */
+  get lastReceivedMs(): number {
+    return this.#lastReceivedMs;
+  }
+
   /** Says who gets frames and the end from now on. */
   attach(events: LinkEvents): void {
     this.#events = events;
     if (this.#over && this.#error !== undefined) events.onEnd(this.#error);
   }
 
-  /** Takes a frame for writing, or returns undefined where the queue is full. The link must not be over. */
-  send(bytes: Buffer): Outgoing | undefined {
-    if (this.#queue.size > 0 && this.#queueBytes + bytes.length > this.#queueBytesMax) return undefined;
+  /**
+   * Takes a frame for writing, or returns undefined where the queue is full. The link must not be over.
+   * `control` frames (topic lists, heartbeats) are always taken: they are few, and without them the relay's idea of us is wrong.
+   */
+  send(bytes: Buffer, control = false): Outgoing | undefined {
+    const full = this.#queue.size > 0 && this.#queueBytes + bytes.length > this.#queueBytesMax;
+    if (full && !control) return undefined;
     const outgoing: Outgoing = { bytes, handedOver: false };
     this.#queue.add(outgoing);
     this.#queueBytes += bytes.length;
@@ -76,22 +86,6 @@ export class Link {
     if (outgoing.handedOver) return false;
     if (this.#queue.delete(outgoing)) this.#queueBytes -= outgoing.bytes.length;
     return true;
-  }
-
-  pauseReading(): void {
-    this.#socket.pause();
-  }
-
-  resumeReading(): void {
-    if (this.#error !== undefined) return;
-    // Silence while we did not listen says nothing about the relay.
-    this.#lastReceivedMs = performance.now();
-    this.#socket.resume();
-  }
-
-  /** Milliseconds since the last byte came, 0 while reading is paused. */
-  silentMs(): number {
-    return this.#socket.isPaused() ? 0 : performance.now() - this.#lastReceivedMs;
   }
 
   /** Takes nothing more, writes what is queued and ends the connection, by force after `CLOSE_TIMEOUT_MS`. */
@@ -108,7 +102,6 @@ export class Link {
         resolve();
       });
       this.#ending = true;
-      this.#socket.resume();
       this.#flush();
     });
   }
@@ -118,23 +111,28 @@ export class Link {
     if (this.#over) return;
     this.#over = true;
     this.#error ??= new AmopError(AmopCode.notSent, { reason, detail, cause });
-    this.#queue.clear();
-    this.#queueBytes = 0;
     this.#socket.destroy();
     this.#events.onEnd(this.#error);
+    this.#queue.clear();
+    this.#queueBytes = 0;
   }
 
   #receive(chunk: Buffer): void {
     this.#lastReceivedMs = performance.now();
     if (this.#error !== undefined) return;
     const fault = this.#reader.push(chunk, (frame) => {
+      this.#anyFrame = true;
       this.#events.onFrame(frame);
       return this.#error === undefined;
     });
-    if (fault !== undefined) {
-      const what = fault === 'too-short' ? 'shorter than its header' : 'longer than a frame may be';
-      this.fail('bad-frame', `the relay sent a frame that claims to be ${what}; is this port a channel port?`);
-    }
+    if (fault !== undefined) this.fail('bad-frame', this.#describeFault(fault, chunk));
+  }
+
+  #describeFault(fault: FrameFault, chunk: Buffer): string {
+    const foreign = this.#anyFrame ? undefined : describeForeignBytes(chunk);
+    if (foreign !== undefined) return `it speaks ${foreign}; give the channel port, 20200 by default`;
+    const what = fault === 'too-short' ? 'shorter than its header' : 'longer than a frame may be';
+    return `the relay sent a frame that claims to be ${what}; is this port a channel port?`;
   }
 
   #flush(): void {

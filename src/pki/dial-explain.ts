@@ -10,11 +10,27 @@ export interface DialContext {
   readonly kind: TlsIdentity['kind'];
   /** True once 'secureConnect' was seen. */
   readonly secured?: boolean;
+  /** What the port speaks instead of TLS, where that was found out. */
+  readonly foreign?: string | undefined;
+}
+
+/** What a TLS client sees where the far end answers in another protocol. */
+const NOT_TLS_CODES: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_UNKNOWN_PROTOCOL',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_BAD_RECORD_TYPE',
+]);
+
+/** True when the far end answered, and not with TLS. */
+export function isNotTls(error: unknown): boolean {
+  return NOT_TLS_CODES.has(codeOf(error) ?? '');
 }
 
 /** The error of a dialled connection in words. */
 export function explainDialError(error: unknown, context: DialContext): string {
-  const where = `${context.host}:${context.port}`;
+  const { host, port } = context;
+  const where = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   const code = codeOf(error);
   const alert = code === undefined ? undefined : alertOf(code);
   if (alert !== undefined) return `${where} ended the handshake: ${explainAlert(alert, context.kind)}`;
@@ -32,14 +48,9 @@ export function explainDialError(error: unknown, context: DialContext): string {
     case 'EPIPE':
       return context.secured
         ? `the connection to ${where} was lost (${code})`
-        : `${where} closed the connection inside the handshake: probably it refused our certificate (foreign, expired, ` +
-            `revoked, or ${context.kind} where the port is for the other kind), see the relay's log for the reason; ` +
-            'else the port is not a TLS port';
-    case 'ERR_SSL_WRONG_VERSION_NUMBER':
-    case 'ERR_SSL_UNKNOWN_PROTOCOL':
-    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
-    case 'ERR_SSL_BAD_RECORD_TYPE':
-      return `${where} does not speak TLS: wrong port? The channel port is wanted, not the HTTP or the admin port`;
+        : `${where} closed the connection inside the handshake: probably it refused our certificate (foreign, expired ` +
+            `or revoked, or this is the port for the other kind: ours is ${context.kind}), see the relay's log for the ` +
+            'reason; else the port is not a TLS port';
     case 'ERR_SSL_WRONG_CURVE':
       return `the certificate of ${where} is on a curve that we do not offer: add secp256k1 to the curves`;
     case 'ERR_SSL_UNSUPPORTED_PROTOCOL':
@@ -52,6 +63,11 @@ export function explainDialError(error: unknown, context: DialContext): string {
       return `the certificate of ${where}, or its agency's, is not valid yet: check the clocks of both machines`;
     case 'CERT_REVOKED':
       return `the certificate of ${where} has been revoked`;
+  }
+  if (isNotTls(error)) {
+    return context.foreign === undefined
+      ? `${where} does not speak TLS: wrong port? The channel port is wanted (20200 by default), not the HTTP or the admin port`
+      : `${where} speaks ${context.foreign}; give the channel port, 20200 by default`;
   }
   if (code !== undefined && CRL_CODES.has(code)) {
     return `the certificate of ${where} could not be checked against our crl (${code}): fetch current lists`;

@@ -9,7 +9,7 @@ import type { TlsFailure } from '../base/close-reason.js';
 import type { TlsIdentity } from './identity.js';
 import { alertOf, CRL_CODES, codeOf } from './tls-codes.js';
 
-export { type DialContext, explainDialError } from './dial-explain.js';
+export { type DialContext, explainDialError, isNotTls } from './dial-explain.js';
 
 /** The parts of a TLSSocket that are read; its type declarations call the code an Error. */
 export interface TlsSocketState {

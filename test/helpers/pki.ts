@@ -141,3 +141,18 @@ function isAlive(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
+
+/** What a listener of the tests presents, for servers that are not the relay. */
+export async function relayCredentials(pki: TestPki, kind: Kind): Promise<Credentials> {
+  const read = (name: string) => readFile(join(pki.dir, kind, name), 'utf8');
+  return { key: await read('relay.key'), cert: await read('relay.crt'), ca: await read('ca.crt') };
+}
+
+/** Puts the files of an application into a folder, named as SDKs and the command line want them. */
+export async function writeCerts(folder: string, { key, cert, ca }: Credentials): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'sdk.key'), key, { mode: 0o600 });
+  await writeFile(join(folder, 'sdk.crt'), cert);
+  await writeFile(join(folder, 'ca.crt'), ca);
+  return folder;
+}

@@ -54,7 +54,7 @@ describe('the demonstration', () => {
     const list = commands();
     expect(list.length).toBeGreaterThanOrEqual(7);
     for (const command of list) {
-      const [verb] = / (request|sub|pub) --certs/.exec(command)?.slice(1) ?? [];
+      const [verb] = / (request|sub|multicast) --certs/.exec(command)?.slice(1) ?? [];
       if (verb !== 'sub') {
         if (command.includes(' echo ')) continue;
         const { stdout, stderr } = await paste(command);

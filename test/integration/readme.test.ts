@@ -118,8 +118,8 @@ it('runs the commands of the README: one subscriber answers a request and gets a
   const request = new Shell(command('request'));
   expect(await request.ended()).toBe(0);
   expect(request.stdout).toBe('accepted\n');
-  const pub = new Shell(command('pub'));
-  expect(await pub.ended()).toBe(0);
+  const multicast = new Shell(command('multicast'));
+  expect(await multicast.ended()).toBe(0);
   await until(
     () => subscriber.stdout.includes('news\tmarkets are open\n'),
     () => `the multicast; the subscriber wrote:\n${subscriber.stdout}${subscriber.stderr}`,

@@ -26,6 +26,8 @@ const EXPECTED_PAGES = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'docs/architecture.md',
+  'docs/cli.md',
+  'docs/client.md',
   'docs/configuration.md',
   'docs/errors.md',
   'docs/operations.md',

@@ -33,7 +33,7 @@ export function formatGuide(bankA: Place, bankB: Place, adminUrl: string): strin
     `    ${amop('request', bankB)} ${TOPIC} "hello from the terminal"`,
     '  Receive as bank-a, and send to all subscribers as bank-b:',
     `    ${amop('sub', bankA)} news`,
-    `    ${amop('pub', bankB)} news "markets are open"`,
+    `    ${amop('multicast', bankB)} news "markets are open"`,
     '  Answer requests, and ask (the round trip is in the output):',
     `    ${amop('sub', bankB)} echo --echo`,
     `    ${amop('request', bankA)} echo ping --count 5 --json`,

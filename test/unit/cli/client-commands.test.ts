@@ -1,32 +1,32 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Credentials, relayCredentials, testPki, writeCerts } from '../../helpers/pki.js';
+import { asOwnRelay, type Script, type ScriptedRelay, startScriptedRelay } from '../../helpers/scripted-relay.js';
 import { amopBody, newSeq, parseAmopBody, TYPE } from '../../helpers/wire.js';
-import {
-  makePki,
-  type Script,
-  type ScriptedRelay,
-  startScriptedRelay,
-  type TestPki,
-} from '../client/scripted-relay.js';
 import { Amop, amop, isBuilt } from './run-amop.js';
 
-let pki: TestPki;
+let directory: string;
 let certs: string;
+let relayPems: Credentials;
 const cleanups: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  pki = await makePki();
-  certs = join(pki.directory, 'secp256k1', 'bank-b');
+  const pki = await testPki();
+  directory = await mkdtemp(join(tmpdir(), 'amop-cli-'));
+  certs = await writeCerts(join(directory, 'conf'), pki.sdkB.secp256k1);
+  relayPems = await relayCredentials(pki, 'secp256k1');
 });
-afterAll(() => pki.remove());
+afterAll(() => rm(directory, { recursive: true, force: true }));
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
 async function start(script: Script = {}): Promise<{ relay: ScriptedRelay; options: string[] }> {
-  const relay = await startScriptedRelay(pki.relay(), script);
+  const relay = await startScriptedRelay(relayPems, script);
   cleanups.push(() => relay.stop());
-  return { relay, options: ['--certs', certs, '--relay', `127.0.0.1:${relay.port}`] };
+  return { relay, options: ['--certs', certs, '--relay', relay.address] };
 }
 
 function answering(result: number, body: (request: Buffer) => Buffer | string): Script {
@@ -127,10 +127,128 @@ describe.runIf(isBuilt)('amop request', () => {
   });
 });
 
+describe.runIf(isBuilt)('amop request, pub and multicast', () => {
+  it('take a payload from a file', async () => {
+    const { options } = await start(shouting);
+    await writeFile(join(directory, 'order.txt'), 'buy 100');
+    const { stdout } = await amop(['request', 'orders', '--file', join(directory, 'order.txt'), ...options]);
+    expect(stdout).toBe('BUY 100\n');
+  });
+
+  it('send each line of standard input as a message, at most --count of them', async () => {
+    const { relay, options } = await start(shouting);
+    const { stdout } = await amop(['request', 't', '--lines', ...options], 'one\ntwo\nthree');
+    expect(stdout).toBe('ONE\nTWO\nTHREE\n');
+    await amop(['pub', 't', '--lines', '--count', '2', ...options], 'one\ntwo\nthree\n');
+    expect((await relay.peer(1)).of(TYPE.unicast)).toHaveLength(2);
+  });
+
+  it('send no faster than --rate', async () => {
+    const { options } = await start(shouting);
+    const startMs = performance.now();
+    const { stdout } = await amop(['request', 't', 'x', '--count', '5', '--rate', '10', ...options]);
+    expect(stdout).toBe('X\n'.repeat(5));
+    expect(performance.now() - startMs).toBeGreaterThan(400);
+  });
+
+  it.each([
+    [[], 'what should be sent?'],
+    [['x', '--lines'], 'one of them'],
+    [['x', '--file', 'y'], 'one of them'],
+    [['--file', '/nowhere/at/all'], '/nowhere/at/all cannot be read'],
+    [['--file', '/dev/zero'], '/dev/zero holds more than'],
+  ])('refuse the payload of %j', async (args, words) => {
+    const { code, stderr } = await amop(['pub', 't', ...args, '--certs', certs]);
+    expect(stderr).toContain(words);
+    expect(code).toBe(2);
+  });
+
+  it('wait with --wait for a subscriber', async () => {
+    let calls = 0;
+    const { options } = await start({
+      onFrame: (frame, peer) => {
+        if (frame.type !== TYPE.unicast) return false;
+        if (++calls < 3) peer.send(TYPE.response, frame.seq, 100, amopBody('t', '{"reason":"no-subscriber"}'));
+        else peer.send(TYPE.response, frame.seq, 0, amopBody('t', 'at last'));
+        return true;
+      },
+    });
+    expect(await amop(['request', 't', 'x', '--wait', '10', ...options])).toMatchObject({
+      code: 0,
+      stdout: 'at last\n',
+    });
+    expect(calls).toBe(3);
+  });
+
+  it('end with 27 when nobody has subscribed in time', async () => {
+    const { options } = await start(answering(100, () => ''));
+    const { code, stderr } = await amop(['request', 't', 'x', '--wait', '300ms', ...options]);
+    expect({ code, stderr }).toEqual({ code: 27, stderr: 'amop: nobody subscribed to "t" within 0.3 s\n' });
+  });
+
+  it('do not wait for what no subscriber would mend', async () => {
+    const { options } = await start(answering(100, () => amopBody('t', '{"reason":"private-topic"}')));
+    expect((await amop(['pub', 't', 'x', '--wait', '10', ...options])).code).toBe(10);
+  });
+
+  it('wait before a multicast until the topic is listed', async () => {
+    let asked = 0;
+    const { relay, options } = await start({
+      onFrame: (frame, peer) => {
+        if (asOwnRelay(frame, peer)) return true;
+        if (frame.type === TYPE.multicast) peer.send(TYPE.response, frame.seq, 0, frame.body);
+        if (frame.type === TYPE.rpc) {
+          const result = ++asked < 2 ? [] : [{ subscribers: 1, topic: 'news' }];
+          peer.send(TYPE.rpc, frame.seq, 0, JSON.stringify({ id: 1, jsonrpc: '2.0', result }));
+        }
+        return frame.type === TYPE.multicast || frame.type === TYPE.rpc;
+      },
+    });
+    expect((await amop(['multicast', 'news', 'x', '--wait', '10', ...options])).code).toBe(0);
+    expect(asked).toBe(2);
+    expect((await relay.peer()).of(TYPE.multicast)).toHaveLength(1);
+  });
+
+  it('try the relays that are there', async () => {
+    const { relay, options } = await start(shouting);
+    const gone = await start();
+    await gone.relay.stop();
+    const both = ['request', 't', 'x', '--certs', certs, '--relay', `${gone.relay.address},${relay.address}`];
+    expect(await amop([...both, '--quiet'])).toEqual({ code: 0, stdout: 'X\n', stderr: '' });
+    const repeated = ['request', 't', 'x', '--certs', certs, '--relay', relay.address, '--relay', gone.relay.address];
+    expect(await amop(repeated)).toMatchObject({ code: 0, stdout: 'X\n' });
+    expect(
+      await amop(['request', 't', 'x', ...options, '--host', '127.0.0.1', '--port', String(relay.port)]),
+    ).toMatchObject({
+      code: 0,
+    });
+  });
+});
+
 describe.runIf(isBuilt)('amop pub', () => {
+  it('succeeds when a subscriber has taken the message, whatever it answers', async () => {
+    const { options } = await start(shouting);
+    const { code, stdout, stderr } = await amop(['pub', 'jobs', 'hello', ...options]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr).toContain('a subscriber of "jobs" has taken the message');
+  });
+
+  it('ends with 10 when nobody subscribes', async () => {
+    const { options } = await start(answering(100, () => ''));
+    expect((await amop(['pub', 'jobs', 'hello', ...options])).code).toBe(10);
+  });
+
+  it('prints a JSON line with --json', async () => {
+    const { options } = await start(shouting);
+    const { stdout } = await amop(['pub', 'jobs', 'x', '--json', ...options]);
+    expect(JSON.parse(stdout)).toMatchObject({ topic: 'jobs', kind: 'unicast' });
+  });
+});
+
+describe.runIf(isBuilt)('amop multicast', () => {
   it('sends a multicast and says that only the relay has it', async () => {
     const { relay, options } = await start(answering(0, (body) => body));
-    const { code, stdout, stderr } = await amop(['pub', 'news', 'hello', ...options]);
+    const { code, stdout, stderr } = await amop(['multicast', 'news', 'hello', ...options]);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toContain('the relay has taken');
     const sent = await (await relay.peer()).frame(TYPE.multicast);
@@ -139,9 +257,53 @@ describe.runIf(isBuilt)('amop pub', () => {
 
   it('says nothing with --quiet, and a JSON line with --json', async () => {
     const { options } = await start(answering(0, (body) => body));
-    expect(await amop(['pub', 'news', 'x', '--quiet', ...options])).toEqual({ code: 0, stdout: '', stderr: '' });
-    const { stdout } = await amop(['pub', 'news', 'x', '--json', ...options]);
+    expect(await amop(['multicast', 'news', 'x', '--quiet', ...options])).toEqual({ code: 0, stdout: '', stderr: '' });
+    const { stdout } = await amop(['multicast', 'news', 'x', '--json', ...options]);
     expect(JSON.parse(stdout)).toMatchObject({ topic: 'news', kind: 'multicast' });
+  });
+});
+
+describe.runIf(isBuilt)('amop topics', () => {
+  const listing = (own: boolean, result: unknown): Script => ({
+    onFrame: (frame, peer) => {
+      if (own && asOwnRelay(frame, peer)) return true;
+      if (frame.type !== TYPE.rpc) return false;
+      peer.send(TYPE.rpc, frame.seq, 0, JSON.stringify({ id: 1, jsonrpc: '2.0', result }));
+      return true;
+    },
+  });
+
+  it('lists topics and subscribers of a relay', async () => {
+    const { relay, options } = await start(
+      listing(true, [
+        { subscribers: 1, topic: 'news' },
+        { subscribers: 12, topic: 'orders' },
+      ]),
+    );
+    expect(await amop(['topics', ...options])).toEqual({ code: 0, stdout: ' 1  news\n12  orders\n', stderr: '' });
+    const { stdout } = await amop(['topics', '--json', ...options]);
+    expect(stdout).toBe('{"topic":"news","subscribers":1}\n{"topic":"orders","subscribers":12}\n');
+    const asked = await (await relay.peer()).frame(TYPE.rpc);
+    expect(JSON.parse(asked.body.toString())).toMatchObject({ method: 'amop_topics' });
+  });
+
+  it('lists the topics of the peers of a node', async () => {
+    const { options } = await start(
+      listing(false, [{ Topic: ['b', '#!$PushChannel_x'] }, { Topic: ['a', 'b', '_block_notify_1'] }]),
+    );
+    expect((await amop(['topics', ...options])).stdout).toBe('-  a\n-  b\n');
+  });
+
+  it('says so when there is nothing', async () => {
+    const { options } = await start(listing(true, []));
+    expect(await amop(['topics', ...options])).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it('fails clearly on an answer that is none', async () => {
+    const { options } = await start(listing(true, 'nonsense'));
+    const { code, stderr } = await amop(['topics', ...options]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('answered amop_topics with something else');
   });
 });
 
@@ -169,7 +331,7 @@ describe.runIf(isBuilt)('amop sub', () => {
   it('names the topic in front where there are several, and echoes with --echo', async () => {
     const { run, relay } = await subscribe('a', 'b', '--echo', '--count', '1', '--quiet');
     const peer = await relay.peer();
-    await peer.frame(TYPE.subscribe, 1);
+    expect((await peer.frame(TYPE.subscribe)).body.toString()).toBe('["a","b"]');
     peer.send(TYPE.unicast, newSeq(), 0, amopBody('b', 'ping'));
     expect(await run.end()).toEqual({ code: 0, stdout: 'b\tping\n', stderr: '' });
     expect((await peer.frame(TYPE.response)).body).toEqual(amopBody('b', 'ping'));
@@ -202,19 +364,52 @@ describe.runIf(isBuilt)('amop sub', () => {
     expect((await run.end()).code).toBe(0);
   });
 
-  it('ends with 9 when the relay goes away', async () => {
+  it('stays when the relay goes away, says so, and is subscribed again when it is back', async () => {
     const { run, relay } = await subscribe('a');
     await run.says(/subscribed/);
-    (await relay.peer()).socket.destroy();
-    const { code, stderr } = await run.end();
-    expect(code).toBe(9);
-    expect(stderr).toContain('AMOP-99');
+    await relay.stop();
+    await run.says(/warning: the connection to 127\.0\.0\.1:\d+ was lost/);
+    const restarted = await startScriptedRelay(relayPems, {}, { port: relay.port });
+    cleanups.push(() => restarted.stop());
+    await run.says(/connected to 127/);
+    const peer = await restarted.peer();
+    expect((await peer.frame(TYPE.subscribe)).body.toString()).toBe('["a"]');
+    peer.send(TYPE.multicast, newSeq(), 0, amopBody('a', 'after'));
+    await run.says(/after/);
+    run.child.kill('SIGTERM');
+    expect((await run.end()).code).toBe(0);
+  });
+
+  it('prints in the given format', async () => {
+    const { run, relay } = await subscribe(
+      'a',
+      '--format',
+      '%t|%p|%x|%l|%k|%%\\t',
+      '--no-newline',
+      '--count',
+      '2',
+      '--quiet',
+    );
+    const peer = await relay.peer();
+    await peer.frame(TYPE.subscribe);
+    peer.send(TYPE.multicast, newSeq(), 0, amopBody('a', Buffer.from([0xff])));
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('a', 'hi'));
+    expect((await run.end()).stdout).toBe('a|\ufffd|ff|1|multicast|%\ta|hi|6869|2|request|%\t');
+  });
+
+  it('takes topics with -t too and prints them in front with -v', async () => {
+    const { run, relay } = await subscribe('-t', 'a', '-v', '--count', '1', '--quiet');
+    const peer = await relay.peer();
+    await peer.frame(TYPE.subscribe);
+    peer.send(TYPE.multicast, newSeq(), 0, amopBody('a', 'x'));
+    expect((await run.end()).stdout).toBe('a\tx\n');
   });
 });
 
 describe.runIf(isBuilt)('amop', () => {
   it.each([
-    [['request', 't'], 'missing required argument'],
+    [['request'], 'missing required argument'],
+    [['request', 't'], 'what should be sent?'],
     [['nonsense'], 'unknown command'],
     [['pub', 't', 'x', '--wrong'], 'unknown option'],
     [['sub', 'a\tb', '--certs', 'x'], 'control characters'],
@@ -223,6 +418,11 @@ describe.runIf(isBuilt)('amop', () => {
     [['request', 't', 'x', '--timeout', 'soon', '--certs', 'x'], 'Give a time'],
     [['request', 't', 'x'], 'which certificate?'],
     [['request', 't', 'x', '--certs', '/nowhere'], '/nowhere/'],
+    [['sub'], 'which topic?'],
+    [['sub', 't', '--format', '%q', '--certs', 'x'], '%q is not known'],
+    [['request', 't', 'x', '--rate', '0', '--certs', 'x'], 'messages a second'],
+    [['request', 't', 'x', '--relay', 'a:b', '--certs', 'x'], 'host:port'],
+    [['explain', 'AMOP'], '-100 or AMOP-100'],
     [['sub', 't', '--echo', '--reply', 'x', '--certs', 'x'], 'not both'],
     [['relay'], '--config'],
     [[], 'Usage'],
@@ -233,10 +433,31 @@ describe.runIf(isBuilt)('amop', () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it.each(['relay', 'sub', 'pub', 'request', 'demo'])('explains %s with --help', async (verb) => {
-    const { code, stdout } = await amop([verb, '--help']);
+  it.each([
+    'relay',
+    'sub',
+    'pub',
+    'request',
+    'reply',
+    'multicast',
+    'topics',
+    'bench',
+    'context',
+    'context add',
+    'explain',
+    'completion',
+    'demo',
+  ])('explains %s with --help', async (verb) => {
+    const { code, stdout } = await amop([...verb.split(' '), '--help']);
     expect(code).toBe(0);
-    expect(stdout).toContain(`Usage: amop ${verb}`);
+    expect(stdout.replace('context|ctx', 'context')).toContain(`Usage: amop ${verb}`);
+    if (verb !== 'context') expect(stdout).toMatch(/Examples:\n {2}\S/);
+  });
+
+  it.each(['102', '-102', 'AMOP-102', 'amop-102', 'AMOP102'])('explains a code that is typed as %s', async (typed) => {
+    const { code, stdout } = await amop(['explain', typed]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^AMOP-102: no answer in time\n.*\n.*exit code 12/);
   });
 
   it('prints its version', async () => {

@@ -55,8 +55,8 @@ describe.runIf(isBuilt)('amop demo', () => {
     const sub = new Amop([...command(run, 'sub'), '--count', '1'], { cwd: directory });
     running.push(sub);
     await sub.says(/subscribed/);
-    const pub = new Amop(command(run, 'pub'), { cwd: directory });
-    expect((await pub.end()).code).toBe(0);
+    const multicast = new Amop(command(run, 'multicast'), { cwd: directory });
+    expect((await multicast.end()).code).toBe(0);
     expect((await sub.end()).stdout).toBe('markets are open\n');
 
     const url = /http:\S+\/metrics/.exec(run.stdout)?.[0] ?? '';

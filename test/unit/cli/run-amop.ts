@@ -1,5 +1,6 @@
 /** Runs the built command line as a process. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { until, withDeadline } from '../../helpers/deadline.js';
@@ -10,6 +11,16 @@ export const MAIN = process.env.AMOP_MAIN ?? fileURLToPath(new URL('../../../dis
 export const isBuilt = existsSync(MAIN);
 
 const DEADLINE_MS = 15_000;
+
+const OWN_VARIABLES = [
+  'AMOP_RELAY',
+  'AMOP_CERTS',
+  'AMOP_CONTEXT',
+  'AMOP_KEY_PASSWORD',
+  'XDG_CONFIG_HOME',
+  'NO_COLOR',
+  'npm_lifecycle_event',
+];
 
 export interface Outcome {
   readonly code: number | null;
@@ -24,8 +35,9 @@ export class Amop {
   stderr = '';
 
   constructor(args: readonly string[], options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {}) {
-    const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
-    for (const name of ['AMOP_RELAY', 'AMOP_CERTS', 'npm_lifecycle_event']) {
+    // A home of its own: contexts of whoever runs the tests are none of their business.
+    const env: NodeJS.ProcessEnv = { ...process.env, HOME: '/nonexistent', ...options.env };
+    for (const name of OWN_VARIABLES) {
       if (options.env?.[name] === undefined) delete env[name];
     }
     this.child = spawn(process.execPath, [MAIN, ...args], { env, cwd: options.cwd, stdio: 'pipe' });
@@ -61,4 +73,21 @@ export function amop(args: readonly string[], stdin = '', env?: NodeJS.ProcessEn
   run.child.stdin?.on('error', () => {});
   run.child.stdin?.end(stdin);
   return run.end();
+}
+
+/** What it writes on a terminal of its own; `script` belongs to every Debian. */
+export async function amopOnTerminal(line: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const command = `"${process.execPath}" "${MAIN}" ${line}`;
+  const clean: NodeJS.ProcessEnv = { ...process.env, HOME: '/nonexistent' };
+  for (const name of OWN_VARIABLES) delete clean[name];
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: { ...clean, ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  await withDeadline(once(child, 'close'), DEADLINE_MS, () => `amop to end; it said ${output}`);
+  return output;
 }

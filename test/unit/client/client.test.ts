@@ -1,57 +1,15 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type AmopClient, AmopError, type ConnectOptions } from '../../../src/client/index.js';
+/** What a client with one relay does; several relays are in relays.test.ts. */
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { type AmopClient, AmopError, connect } from '../../../src/client/index.js';
+import { ClientWorld } from '../../helpers/client-world.js';
 import { until, withDeadline } from '../../helpers/deadline.js';
+import { asOwnRelay, type Script, startScriptedRelay } from '../../helpers/scripted-relay.js';
 import { amopBody, encodeFrame, type Frame, newSeq, parseAmopBody, TYPE } from '../../helpers/wire.js';
-import {
-  connectTo,
-  makePki,
-  type Peer,
-  type Script,
-  type ScriptedRelay,
-  startScriptedRelay,
-  type TestPki,
-} from './scripted-relay.js';
 
-let pki: TestPki;
-const cleanups: (() => Promise<unknown>)[] = [];
-
-beforeAll(async () => {
-  pki = await makePki();
-});
-afterAll(() => pki.remove());
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function start(script: Script = {}): Promise<ScriptedRelay> {
-  const relay = await startScriptedRelay(pki.relay(), script);
-  cleanups.push(() => relay.stop());
-  return relay;
-}
-
-async function open(
-  script: Script = {},
-  options: Partial<ConnectOptions> = {},
-): Promise<{ client: AmopClient; peer: Peer; relay: ScriptedRelay }> {
-  const relay = await start(script);
-  const client = await connectTo(relay, pki.sdk(), options);
-  cleanups.push(() => client.close());
-  return { client, peer: await relay.peer(), relay };
-}
-
-/** The error of a call that must fail with an AmopError, within a deadline. */
-async function failure(call: Promise<unknown>, deadlineMs = 3_000): Promise<AmopError> {
-  const outcome = await withDeadline(
-    call.then(
-      (value) => new Error(`resolved with ${JSON.stringify(value)}`),
-      (error: unknown) => error,
-    ),
-    deadlineMs,
-    'the call to fail',
-  );
-  if (!(outcome instanceof AmopError)) throw outcome;
-  return outcome;
-}
+const world = new ClientWorld({ connect, AmopError });
+const open = world.open.bind(world);
+const failure = world.failure.bind(world);
 
 /** Answers every 0x30 with its payload in upper case. */
 const shouting: Script = {
@@ -77,72 +35,59 @@ describe('connect', () => {
 
   it('works with a node that knows no capabilities', async () => {
     const { client } = await open(shouting);
-    expect(client.server).toEqual({ nodeVersion: '2.11.0', protocol: 3, capabilities: [] });
+    expect(client.relays[0].server).toEqual({ nodeVersion: '2.11.0', protocol: 3, capabilities: [] });
     expect((await client.request('t', 'abc')).payload.toString()).toBe('ABC');
   });
 
   it('reports the capabilities of a relay', async () => {
-    const { client } = await open({
-      onFrame: (frame, peer) => {
-        if (frame.type !== TYPE.handshake) return false;
-        peer.send(
-          TYPE.handshake,
-          frame.seq,
-          0,
-          '{"capabilities":["reason","joined"],"nodeVersion":"2.11.0","protocol":3}\n',
-        );
-        return true;
-      },
-    });
-    expect(client.server.capabilities).toEqual(['reason', 'joined']);
+    const { client } = await open({ onFrame: asOwnRelay });
+    expect(client.relays[0].server?.capabilities).toEqual(['reason', 'joined']);
   });
 
   it('connects with RSA certificates too', async () => {
-    const relay = await startScriptedRelay(pki.relay('rsa'), shouting);
-    cleanups.push(() => relay.stop());
-    const client = await connectTo(relay, pki.sdk('rsa'));
-    cleanups.push(() => client.close());
+    const relay = await world.relay(shouting, { kind: 'rsa' });
+    const client = await world.connect({ port: relay.port }, 'rsa');
     expect((await client.request('t', 'rsa')).payload.toString()).toBe('RSA');
   });
 
   it('refuses a server of another chain with AMOP-99', async () => {
-    const relay = await start();
-    const error = await failure(connectTo(relay, { ...pki.sdk(), ca: pki.sdk('rsa').ca }));
+    const relay = await world.relay();
+    const error = await failure(world.connect({ port: relay.port, ca: world.sdkPems('rsa').ca }));
     expect(error).toMatchObject({ code: 99, reason: 'connect-failed' });
     expect(error.message).toContain('does not lead to our ca.crt');
   });
 
   it('says that its own certificate was probably refused when the server just closes', async () => {
-    const relay = await start({
+    const relay = await world.relay({
       onFrame: (_frame, peer) => {
         peer.socket.destroy();
         return true;
       },
     });
-    const error = await failure(connectTo(relay, pki.sdk()));
+    const error = await failure(world.connect({ port: relay.port }));
     expect(error).toMatchObject({ code: 99, reason: 'refused' });
     expect(error.message).toContain('refuses our certificate');
   });
 
   it('says so too when a server refuses its certificate for being of another chain', async () => {
-    const relay = await startScriptedRelay({ ...pki.relay(), ca: pki.relay('rsa').ca });
-    cleanups.push(() => relay.stop());
-    const error = await failure(connectTo(relay, pki.sdk()));
+    const relay = await startScriptedRelay({ ...world.relayPems(), ca: world.relayPems('rsa').ca });
+    world.later(() => relay.stop());
+    const error = await failure(world.connect({ port: relay.port }));
     expect(error.code).toBe(99);
     expect(error.message).toMatch(/refuse[sd] our certificate/);
   });
 
   it('fails with AMOP-99 where nothing listens', async () => {
-    const relay = await startScriptedRelay(pki.relay());
+    const relay = await world.relay();
     await relay.stop();
-    const error = await failure(connectTo(relay, pki.sdk()));
+    const error = await failure(world.connect({ port: relay.port }));
     expect(error).toMatchObject({ code: 99, reason: 'connect-failed', id: 'AMOP-99' });
     expect(error.message).toContain('nothing listens');
   });
 
   it('gives up on a server that never answers the handshake', async () => {
-    const relay = await start({ onFrame: () => true });
-    const error = await failure(connectTo(relay, pki.sdk(), { connectTimeoutMs: 300 }));
+    const relay = await world.relay({ onFrame: () => true });
+    const error = await failure(world.connect({ port: relay.port, connectTimeoutMs: 300 }));
     expect(error).toMatchObject({ code: 99, reason: 'connect-timeout' });
     const peer = await relay.peer();
     await until(() => peer.socket.destroyed, 'the abandoned connection to close');
@@ -153,21 +98,20 @@ describe('connect', () => {
     ['an unknown protocol', '{"protocol":9}'],
     ['nothing', ''],
   ])('refuses a handshake answer with %s', async (_name, body) => {
-    const relay = await start({
+    const relay = await world.relay({
       onFrame: (frame, peer) => {
         peer.send(TYPE.handshake, frame.seq, 0, body);
         return true;
       },
     });
-    expect(await failure(connectTo(relay, pki.sdk()))).toMatchObject({ code: 99, reason: 'handshake-failed' });
+    expect(await failure(world.connect({ port: relay.port }))).toMatchObject({ code: 99, reason: 'handshake-failed' });
   });
 
   it('names a wrong option before it dials', async () => {
-    const options = { ...pki.sdk(), port: 1 };
-    const { connect } = await import('../../../src/client/index.js');
+    const options = { ...world.sdkPems(), port: 1 };
     await expect(connect({ ...options, port: 70_000 })).rejects.toThrow(RangeError);
     await expect(connect({ ...options, key: '' })).rejects.toThrow('option key');
-    await expect(connect({ ...options, key: pki.relay().key })).rejects.toMatchObject({ code: 'key-invalid' });
+    await expect(connect({ ...options, key: world.relayPems().key })).rejects.toMatchObject({ code: 'key-invalid' });
     await expect(connect({ ...options, cert: 'nonsense' })).rejects.toMatchObject({ code: 'certificate-invalid' });
   });
 });
@@ -358,18 +302,258 @@ describe('subscribe', () => {
     await client.subscribe('b', () => {});
     await client.unsubscribe('a');
     expect(lists()).toEqual(['["a"]', '["a","b"]', '["b"]']);
-    expect(client.topics).toEqual(['b']);
+    expect(client.subscriptions).toEqual(['b']);
     await client.unsubscribe('never subscribed');
     expect(lists()).toHaveLength(3);
   });
 
-  it('fails when the relay does not react, and is then not subscribed', async () => {
-    const { client, peer } = await open({ onFrame: (frame) => frame.type === TYPE.heartbeat });
+  it('fails when the relay does not react, is then not subscribed, and says so when the relay reacts again', async () => {
+    let held: Frame | undefined;
+    const { client, peer } = await open({
+      onFrame: (frame) => {
+        if (frame.type !== TYPE.heartbeat || held !== undefined) return false;
+        held = frame;
+        return true;
+      },
+    });
     expect(await failure(client.subscribe('t', () => 'x', { timeoutMs: 100 }))).toMatchObject({ code: 102 });
-    expect(client.topics).toEqual([]);
+    expect(client.subscriptions).toEqual([]);
+    peer.send(TYPE.heartbeat, held?.seq ?? '', 0, '{"heartBeat":1}');
     expect((await peer.frame(TYPE.subscribe, 1)).body.toString()).toBe('[]');
   });
 
+  it('tells the relay many topics that are subscribed at once in two lists', async () => {
+    const { client, peer } = await open();
+    const topics = Array.from({ length: 50 }, (_, i) => `topic ${i}`);
+    await Promise.all(topics.map((topic) => client.subscribe(topic, () => {})));
+    const lists = peer.of(TYPE.subscribe).map((frame) => JSON.parse(frame.body.toString()));
+    expect(lists.length).toBeLessThanOrEqual(2);
+    expect(lists.at(-1)).toEqual(topics);
+  });
+
+  it('refuses a topic that is subscribed already', async () => {
+    const { client } = await open();
+    await client.subscribe('t', () => {});
+    await expect(client.subscribe('t', () => {})).rejects.toThrow('subscribed already');
+    await client.unsubscribe('t');
+    await client.subscribe('t', () => {});
+  });
+
+  it('ends with its signal', async () => {
+    const { client, peer } = await open();
+    const end = new AbortController();
+    await client.subscribe('t', () => 'x', { signal: end.signal });
+    end.abort();
+    expect(client.subscriptions).toEqual([]);
+    expect((await peer.frame(TYPE.subscribe, 1)).body.toString()).toBe('[]');
+    await expect(client.subscribe('t', () => 'x', { signal: end.signal })).rejects.toThrow('aborted');
+  });
+
+  it('sends and reads JSON', async () => {
+    const { client, peer } = await open();
+    await client.subscribe('t', (message) => ({ sum: message.json<number[]>().reduce((a, b) => a + b) }));
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', '[1,2,3]'));
+    const answer = await peer.frame(TYPE.response);
+    expect(JSON.parse(parseAmopBody(answer.body).payload.toString())).toEqual({ sum: 6 });
+  });
+
+  it('takes the first reply of a handler and not what it returns', async () => {
+    const { client, peer } = await open();
+    const taken: boolean[] = [];
+    await client.subscribe('t', async (message) => {
+      taken.push(message.reply('first'), message.reply('second'));
+      return 'third';
+    });
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', 'q'));
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', 'q'));
+    await peer.frame(TYPE.response, 1);
+    expect(peer.of(TYPE.response).map((frame) => parseAmopBody(frame.body).payload.toString())).toEqual([
+      'first',
+      'first',
+    ]);
+    expect(taken).toEqual([true, false, true, false]);
+  });
+
+  it('answers with a code and a reason of the application', async () => {
+    const { client, peer } = await open();
+    await client.subscribe('t', (message) => void message.fail(4711, 'sold-out'));
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', 'q'));
+    const answer = await peer.frame(TYPE.response);
+    expect(answer.result).toBe(4711);
+    expect(parseAmopBody(answer.body).payload.toString()).toBe('{"reason":"sold-out"}');
+  });
+});
+
+describe('a full inbox', () => {
+  it('lets at most `concurrency` handlers run, keeps `inboxMax` messages and refuses the rest', async () => {
+    const { client, peer } = await open();
+    const running: (() => void)[] = [];
+    const dropped: unknown[] = [];
+    client.on('drop', (message) => dropped.push(message));
+    await client.subscribe('t', () => new Promise<string>((done) => running.push(() => done('ok'))), {
+      concurrency: 2,
+      inboxMax: 3,
+    });
+    const seqs = Array.from({ length: 7 }, newSeq);
+    for (const seq of seqs.slice(0, 6)) peer.send(TYPE.unicast, seq, 0, amopBody('t', 'q'));
+    peer.send(TYPE.multicast, seqs[6], 0, amopBody('t', 'm'));
+    await until(() => dropped.length === 2, 'two messages to be refused');
+    expect(running).toHaveLength(2);
+    expect(dropped).toEqual([
+      { topic: 't', seq: seqs[5], multicast: false, relay: client.relays[0].relay },
+      { topic: 't', seq: seqs[6], multicast: true, relay: client.relays[0].relay },
+    ]);
+    expect(client.counters).toMatchObject({ droppedUnicasts: 1, droppedMulticasts: 1 });
+    for (let i = 0; i < 5; i++) {
+      await until(() => running.length > i, `handler ${i} to run`);
+      running[i]();
+    }
+    await peer.frame(TYPE.response, 4);
+    expect(peer.of(TYPE.response).map((frame) => frame.seq)).toEqual(seqs.slice(0, 5));
+  });
+
+  it('holds no more bytes than its bound, over all topics', async () => {
+    const { client, peer } = await open({}, { inboxBytesMax: 100_000 });
+    let ran = 0;
+    const never = () => {
+      ran++;
+      return new Promise<string>(() => {});
+    };
+    await client.subscribe('a', never);
+    await client.subscribe('b', never);
+    for (const topic of ['a', 'b', 'a', 'b']) {
+      peer.send(TYPE.multicast, newSeq(), 0, amopBody(topic, Buffer.alloc(40_000)));
+    }
+    await until(() => client.counters.droppedMulticasts === 2, 'two messages to be refused');
+    expect(ran).toBe(2);
+  });
+
+  it('does not hold up answers to our own calls', async () => {
+    const { client, peer } = await open(shouting);
+    await client.subscribe('t', () => new Promise<string>(() => {}), { concurrency: 1, inboxMax: 1 });
+    for (let i = 0; i < 10; i++) peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', 'q'));
+    expect((await client.request('other', 'still there')).text()).toBe('STILL THERE');
+    expect(client.counters.droppedUnicasts).toBe(8);
+  });
+});
+
+describe('unsubscribe', () => {
+  it('lets the handler have what waits already', async () => {
+    const { client, peer } = await open();
+    const running: (() => void)[] = [];
+    await client.subscribe('t', () => new Promise<string>((done) => running.push(() => done('ok'))), {
+      concurrency: 1,
+    });
+    const seqs = [newSeq(), newSeq()];
+    for (const seq of seqs) peer.send(TYPE.unicast, seq, 0, amopBody('t', 'q'));
+    await until(() => running.length === 1, 'the first handler');
+    await client.unsubscribe('t');
+    running[0]();
+    await until(() => running.length === 2, 'the second handler');
+    running[1]();
+    await peer.frame(TYPE.response, 1);
+    expect(peer.of(TYPE.response).map((frame) => frame.seq)).toEqual(seqs);
+  });
+
+  it('leaves a later subscription to the topic alone when an earlier loop is left', async () => {
+    const { client } = await open();
+    const first = client.subscribe('t');
+    await first.ready;
+    await client.unsubscribe('t');
+    await client.subscribe('t', () => {});
+    await first.return();
+    expect(client.subscriptions).toEqual(['t']);
+  });
+
+  it('lets a loop have what waits already, and then ends it', async () => {
+    const { client, peer } = await open();
+    const stream = client.subscribe('t');
+    await stream.ready;
+    for (const text of ['1', '2']) peer.send(TYPE.multicast, newSeq(), 0, amopBody('t', text));
+    await client.unsubscribe('t');
+    const got: string[] = [];
+    for await (const message of stream) got.push(message.text());
+    expect(got).toEqual(['1', '2']);
+  });
+});
+
+describe('a subscription as an iterator', () => {
+  it('gives the messages in their order and answers by reply()', async () => {
+    const { client, peer } = await open();
+    const stream = client.subscribe('t');
+    await stream.ready;
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', 'one'));
+    peer.send(TYPE.multicast, newSeq(), 0, amopBody('t', 'two'));
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', '{"three":3}'));
+    const got: unknown[] = [];
+    for await (const message of stream) {
+      got.push(message.multicast ? message.text() : message.payload.toString());
+      if (!message.multicast) message.reply({ got: message.text() });
+      if (got.length === 3) break;
+    }
+    expect(got).toEqual(['one', 'two', '{"three":3}']);
+    const answers = peer.of(TYPE.response).map((frame) => JSON.parse(parseAmopBody(frame.body).payload.toString()));
+    expect(answers).toEqual([{ got: 'one' }, { got: '{"three":3}' }]);
+    expect(client.subscriptions).toEqual([]);
+    expect((await peer.frame(TYPE.subscribe, 1)).body.toString()).toBe('[]');
+  });
+
+  it('leaves a unicast unanswered that nobody replies to', async () => {
+    const { client, peer } = await open();
+    const stream = client.subscribe('t');
+    await stream.ready;
+    peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', 'ignored'));
+    const seq = newSeq();
+    peer.send(TYPE.unicast, seq, 0, amopBody('t', 'answered'));
+    await stream.next();
+    (await stream.next()).value.reply('yes');
+    expect((await peer.frame(TYPE.response)).seq).toBe(seq);
+  });
+
+  it('refuses messages beyond its inbox, and takes some again when the loop goes on', async () => {
+    const { client, peer } = await open();
+    const stream = client.subscribe('t', { inboxMax: 2 });
+    await stream.ready;
+    for (const text of ['1', '2', '3']) peer.send(TYPE.multicast, newSeq(), 0, amopBody('t', text));
+    await until(() => client.counters.droppedMulticasts === 1, 'the third to be refused');
+    expect((await stream.next()).value.text()).toBe('1');
+    peer.send(TYPE.multicast, newSeq(), 0, amopBody('t', '4'));
+    expect((await stream.next()).value.text()).toBe('2');
+    expect((await stream.next()).value.text()).toBe('4');
+  });
+
+  it.each([
+    ['its signal', async (end: () => void) => end()],
+    ['unsubscribe', (_end: () => void, client: AmopClient) => client.unsubscribe('t')],
+    ['the end of the client', (_end: () => void, client: AmopClient) => client.close()],
+  ])('ends with %s', async (_name, stop) => {
+    const { client, peer } = await open();
+    const end = new AbortController();
+    const stream = client.subscribe('t', { signal: end.signal });
+    await stream.ready;
+    peer.send(TYPE.multicast, newSeq(), 0, amopBody('t', 'first'));
+    let count = 0;
+    const loop = (async () => {
+      for await (const _message of stream) count++;
+      return count;
+    })();
+    await until(() => count === 1, 'the loop to take its message');
+    const waiting = stream.next();
+    await stop(() => end.abort(), client);
+    expect(await withDeadline(waiting, 3_000, 'the waiting next')).toEqual({ done: true, value: undefined });
+    expect(await withDeadline(loop, 3_000, 'the loop')).toBe(1);
+  });
+
+  it('throws in the loop when the topic could not be subscribed', async () => {
+    const { client } = await open({ onFrame: (frame) => frame.type === TYPE.heartbeat });
+    const loop = (async () => {
+      for await (const _message of client.subscribe('t', { timeoutMs: 50 })) return;
+    })();
+    expect(await failure(loop)).toMatchObject({ code: 102 });
+  });
+});
+
+describe('messages', () => {
   it('hands over a multicast and never answers it', async () => {
     const { client, peer } = await open();
     const got: string[] = [];
@@ -436,33 +620,11 @@ describe('subscribe', () => {
     expect(client.counters).toMatchObject({ unhandledMessages: 1, malformedMessages: 2 });
   });
 
-  it('stops reading while its handlers are at their bound, and goes on when one settles', async () => {
-    const running: (() => void)[] = [];
-    const { client, peer } = await open({}, { handlersMax: 2 });
-    await client.subscribe('t', () => new Promise<string>((resolve) => running.push(() => resolve('done'))));
-    // One record each, so that every message is a chunk of its own.
-    for (let i = 0; i < 40; i++) {
-      peer.socket.write(encodeFrame(TYPE.unicast, newSeq(), 0, amopBody('t', Buffer.alloc(16_000))));
-    }
-    await until(() => running.length >= 2, 'two handlers to run');
-    await new Promise((resolve) => setImmediate(resolve));
-    const atBound = running.length;
-    expect(atBound).toBeLessThan(40);
-    for (let i = 0; i < 40; i++) {
-      await until(() => running.length > i, `handler ${i} to run`);
-      running[i]();
-    }
-    await peer.frame(TYPE.response, 39);
-  });
-
   it('frees the place of a handler that never settles and does not answer for it', async () => {
     const errors: unknown[] = [];
-    const { client, peer } = await open(
-      {},
-      { handlersMax: 1, handlerTimeoutMs: 50, onHandlerError: (error) => errors.push(error) },
-    );
+    const { client, peer } = await open({}, { handlerTimeoutMs: 50, onHandlerError: (error) => errors.push(error) });
     let calls = 0;
-    await client.subscribe('t', () => (calls++ === 0 ? new Promise<string>(() => {}) : 'second'));
+    await client.subscribe('t', () => (calls++ === 0 ? new Promise<string>(() => {}) : 'second'), { concurrency: 1 });
     peer.send(TYPE.unicast, newSeq(), 0, amopBody('t', '1'));
     await until(() => calls === 1, 'the first call');
     const seq = newSeq();
@@ -538,15 +700,15 @@ describe('the stream', () => {
     ['longer than the maximum', '06400001'],
     ['of another protocol', Buffer.from('HTTP/1.1 400 Bad Request').toString('hex')],
   ])('ends with a clear error at a frame %s', async (_name, hex) => {
-    const { client, peer } = await open({ onFrame: (frame) => frame.type === TYPE.unicast });
+    const { client, peer, relay } = await open({ onFrame: (frame) => frame.type === TYPE.unicast });
+    const lost = once(client, 'disconnect');
     const call = failure(client.request('t', 'x'));
     await peer.frame(TYPE.unicast);
     peer.socket.write(Buffer.from(hex, 'hex'));
     const error = await call;
     expect(error).toMatchObject({ code: 99, reason: 'bad-frame' });
     expect(error.seq).toMatch(/^[0-9a-f]{32}$/);
-    expect(await client.closed).toMatchObject({ reason: 'bad-frame' });
-    expect(await failure(client.request('t', 'x'))).toMatchObject({ code: 99, reason: 'bad-frame' });
+    expect((await lost)[0]).toMatchObject({ relay: relay.address, error: { code: 99, reason: 'bad-frame' } });
   });
 
   it('fails everything that is open when the relay resets the connection', async () => {
@@ -593,11 +755,10 @@ describe('the link', () => {
     await peer.frame(TYPE.heartbeat, 4);
     expect(peer.socket.destroyed).toBe(false);
     deaf = true;
+    const lost = once(client, 'disconnect');
     const call = failure(client.request('t', 'x'));
-    expect(await withDeadline(client.closed, 3_000, 'the dead link to be noticed')).toMatchObject({
-      code: 99,
-      reason: 'dead-link',
-    });
+    const [event] = await withDeadline(lost, 3_000, 'the dead link to be noticed');
+    expect(event).toMatchObject({ error: { code: 99, reason: 'dead-link' } });
     expect(await call).toMatchObject({ code: 99, reason: 'dead-link' });
   });
 

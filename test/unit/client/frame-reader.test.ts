@@ -55,6 +55,18 @@ describe('FrameReader', () => {
     },
   );
 
+  it('holds no more for a large frame than about twice what has come of it', () => {
+    const reader = new FrameReader();
+    const head = Buffer.alloc(100);
+    head.writeUInt32BE(100_000_000);
+    let sent = 0;
+    for (const chunk of [head, Buffer.alloc(70_000), Buffer.alloc(200_000), ...Array(50).fill(Buffer.alloc(1))]) {
+      expect(reader.push(chunk, () => true)).toBeUndefined();
+      sent += chunk.length;
+      expect(reader.heldCapacityBytes).toBeLessThanOrEqual(Math.max(2 * sent, 65_536));
+    }
+  });
+
   it('stops in the middle of a chunk when it is told to', () => {
     let count = 0;
     new FrameReader().push(stream, () => {

@@ -1,49 +1,14 @@
 /**
- * A channel server that does what a test tells it to and nothing else: node:tls and the tests' own codec, so that nothing
- * of the client's wire code is on both sides. Certificates come from the project's demo PKI.
+ * A channel server that does what a test tells it to and nothing else: node:tls and the tests' own codec. Nothing here
+ * comes from src, or a mistake of the client's wire code would be on both sides.
  */
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import tls, { type TLSSocket } from 'node:tls';
-import { type ConnectOptions, connect } from '../../../src/client/index.js';
-import { createDemoPki, type DemoKind } from '../../../src/pki/demo.js';
-import { withDeadline } from '../../helpers/deadline.js';
-import { decodeFrame, encodeFrame, type Frame, FrameReader, TYPE } from '../../helpers/wire.js';
+import { withDeadline } from './deadline.js';
+import type { Credentials } from './pki.js';
+import { decodeFrame, encodeFrame, type Frame, FrameReader, TYPE } from './wire.js';
 
 const DEADLINE_MS = 5_000;
-
-export interface Pems {
-  readonly key: string;
-  readonly cert: string;
-  readonly ca: string;
-}
-
-export interface TestPki {
-  /** Folder with `<kind>/<agency>/{ca.crt,sdk.crt,sdk.key}`. */
-  readonly directory: string;
-  relay(kind?: DemoKind): Pems;
-  sdk(kind?: DemoKind): Pems;
-  remove(): Promise<void>;
-}
-
-export async function makePki(): Promise<TestPki> {
-  const directory = await mkdtemp(join(tmpdir(), 'amop-client-'));
-  const { files } = createDemoPki(directory, { now: new Date() });
-  const read = (paths: { key: string; cert: string; caCert: string }): Pems => ({
-    key: readFileSync(paths.key, 'utf8'),
-    cert: readFileSync(paths.cert, 'utf8'),
-    ca: readFileSync(paths.caCert, 'utf8'),
-  });
-  return {
-    directory,
-    relay: (kind = 'secp256k1') => read(files[kind]['bank-a'].relay),
-    sdk: (kind = 'secp256k1') => read(files[kind]['bank-b'].sdk),
-    remove: () => rm(directory, { recursive: true, force: true }),
-  };
-}
 
 /** One connection, seen from the server. */
 export class Peer {
@@ -70,12 +35,16 @@ export class Peer {
     this.socket.write(encodeFrame(type, seq, result, body));
   }
 
+  /** Frames of a type that have come so far. */
+  of(type: number): Frame[] {
+    return this.frames.filter((frame) => frame.type === type);
+  }
+
   /** The n-th frame of a type, received already or yet to come. */
   async frame(type: number, n = 0): Promise<Frame> {
-    const found = () => this.frames.filter((frame) => frame.type === type)[n];
     const arrived = new Promise<Frame>((resolve) => {
       const wake = () => {
-        const frame = found();
+        const frame = this.of(type)[n];
         if (frame === undefined) return;
         this.waiters.delete(wake);
         resolve(frame);
@@ -103,12 +72,33 @@ export interface Script {
 
 export interface ScriptedRelay {
   readonly port: number;
+  /** `127.0.0.1:port`, as a client names it. */
+  readonly address: string;
   /** The n-th connection. */
   peer(n?: number): Promise<Peer>;
+  /** Connections that came so far. */
+  readonly peers: readonly Peer[];
   stop(): Promise<void>;
 }
 
-export async function startScriptedRelay(pems: Pems, script: Script = {}): Promise<ScriptedRelay> {
+export interface ListenOptions {
+  readonly port?: number;
+  readonly host?: string;
+}
+
+/** The answer of an amop-relay to our own client's 0x14. */
+export const asOwnRelay = (frame: Frame, peer: Peer): boolean => {
+  if (frame.type !== TYPE.handshake) return false;
+  const body = '{"capabilities":["reason","joined"],"nodeVersion":"2.11.0","protocol":3}\n';
+  peer.send(TYPE.handshake, frame.seq, 0, body);
+  return true;
+};
+
+export async function startScriptedRelay(
+  pems: Credentials,
+  script: Script = {},
+  { port = 0, host = '127.0.0.1' }: ListenOptions = {},
+): Promise<ScriptedRelay> {
   const peers: Peer[] = [];
   const waiters = new Set<() => void>();
   const server = tls.createServer(
@@ -130,12 +120,19 @@ export async function startScriptedRelay(pems: Pems, script: Script = {}): Promi
   const sockets = new Set<{ destroy(): void }>();
   server.on('connection', (socket) => {
     sockets.add(socket);
+    socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
   });
   server.on('tlsClientError', () => {});
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const listening = (server.address() as AddressInfo).port;
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listening,
+    address: host.includes(':') ? `[${host}]:${listening}` : `${host}:${listening}`,
+    peers,
     peer: (n = 0) =>
       withDeadline(
         new Promise<Peer>((resolve) => {
@@ -155,8 +152,4 @@ export async function startScriptedRelay(pems: Pems, script: Script = {}): Promi
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
-}
-
-export function connectTo(relay: ScriptedRelay, pems: Pems, options: Partial<ConnectOptions> = {}) {
-  return connect({ port: relay.port, ...pems, ...options });
 }

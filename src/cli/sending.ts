@@ -1,0 +1,123 @@
+/** What `pub`, `request` and `multicast` share: their options, the wait for a subscriber, the pace. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AmopClient } from '../client/index.js';
+import { AmopCode, AmopError } from '../client/index.js';
+import { parseCount, parseDuration, parseRate, parseTopic } from './arguments.js';
+import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
+import { ExitCode, WaitExpired } from './exit-codes.js';
+import { payloads } from './payload.js';
+import type { Verb } from './verb.js';
+
+/** How often the subscriber is looked for. */
+const WAIT_INTERVAL_MS = 200;
+
+export interface SendOptions extends ConnectionOptions {
+  readonly file?: string;
+  readonly lines?: boolean;
+  readonly count?: number;
+  readonly rate?: number;
+  readonly timeout?: number;
+  readonly wait?: number;
+}
+
+/** Sends one payload and writes what there is to say. */
+export type Send = (client: AmopClient, topic: string, payload: Buffer, options: SendOptions) => Promise<void>;
+
+/** How it is found out whether somebody subscribes: by sending, or for a multicast, which never fails, by asking. */
+export type WaitFor = 'accepted' | 'listed';
+
+export function addSendOptions(command: Verb, timeoutText: string): Verb {
+  command
+    .argument('<topic>', 'topic', parseTopic)
+    .argument('[payload]', 'text of the message, or - for standard input')
+    .option('-f, --file <file>', 'send the content of a file')
+    .option('-l, --lines', 'send each line of standard input as a message')
+    .option('-C, --count <n>', 'send it this many times; with --lines at most this many lines', parseCount)
+    .option('--rate <n>', 'at most this many messages a second', parseRate)
+    .option('-W, --timeout <time>', timeoutText, parseDuration)
+    .option('--wait <time>', 'wait so long for a subscriber of the topic; exit code 27 if none appears', parseDuration);
+  return addConnectionOptions(command);
+}
+
+/** One message after the other; the first that fails ends it. */
+export async function sendAll(
+  command: Verb,
+  topic: string,
+  argument: string | undefined,
+  send: Send,
+  waitFor: WaitFor,
+): Promise<number> {
+  const options = command.opts<SendOptions>();
+  const source = payloads(topic, argument, options);
+  // Before the connection, so that a wrong argument is told first.
+  let next = await source.next();
+  const [client] = await connectWith(command);
+  try {
+    const pace = new Pace(options.rate);
+    for (let first = true; !next.done; first = false) {
+      await pace.next();
+      const payload = next.value;
+      const attempt = () => send(client, topic, payload, options);
+      if (first && options.wait !== undefined) await withSubscriber(client, topic, options.wait, attempt, waitFor);
+      else await attempt();
+      next = await source.next();
+    }
+  } finally {
+    await client.close();
+  }
+  return ExitCode.ok;
+}
+
+async function withSubscriber(
+  client: AmopClient,
+  topic: string,
+  waitMs: number,
+  attempt: () => Promise<void>,
+  waitFor: WaitFor,
+): Promise<void> {
+  const endMs = performance.now() + waitMs;
+  for (;;) {
+    if (waitFor === 'accepted') {
+      try {
+        await attempt();
+        return;
+      } catch (error) {
+        if (!isNobody(error)) throw error;
+      }
+    } else if (await isListed(client, topic)) {
+      await attempt();
+      return;
+    }
+    const leftMs = endMs - performance.now();
+    if (leftMs <= 0) throw new WaitExpired(`nobody subscribed to ${JSON.stringify(topic)} within ${waitMs / 1000} s`);
+    await sleep(Math.min(leftMs, WAIT_INTERVAL_MS));
+  }
+}
+
+/** A node gives no reason with its 100. */
+function isNobody(error: unknown): boolean {
+  if (!(error instanceof AmopError) || error.code !== AmopCode.noRoute) return false;
+  return error.reason === undefined || error.reason === 'no-subscriber';
+}
+
+async function isListed(client: AmopClient, topic: string): Promise<boolean> {
+  const topics = await client.topics();
+  return topics.some((one) => one.topic === topic && one.subscribers !== 0);
+}
+
+/** Lets at most `rate` messages a second pass; one that was late does not make the next ones come in a burst. */
+class Pace {
+  readonly #intervalMs: number;
+  #nextMs = 0;
+
+  constructor(rate: number | undefined) {
+    this.#intervalMs = rate === undefined ? 0 : 1_000 / rate;
+  }
+
+  async next(): Promise<void> {
+    const nowMs = performance.now();
+    const waitMs = this.#nextMs - nowMs;
+    if (waitMs > 0) await sleep(waitMs);
+    this.#nextMs = Math.max(this.#nextMs, nowMs) + this.#intervalMs;
+  }
+}

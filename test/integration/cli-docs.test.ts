@@ -1,0 +1,192 @@
+/**
+ * Every command of docs/cli.md, run in a shell as somebody would type it: in a folder with certificates and the files that
+ * the examples name, on a relay of the test.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import type { AmopClient, connect } from '../../src/client/index.js';
+import { until, withDeadline } from '../helpers/deadline.js';
+import { DIST_DIR, PROJECT_DIR, writeCerts } from '../helpers/pki.js';
+import { useRelay } from '../helpers/relay-process.js';
+
+const relay = useRelay();
+const DEADLINE_MS = 30_000;
+const page = await readFile(join(PROJECT_DIR, 'docs', 'cli.md'), 'utf8');
+const COMMANDS = [...page.matchAll(/^```sh\n(.*?)^```$/gms)]
+  .flatMap(([, block]) => block.trim().split('\n'))
+  .map((line) => line.replace(/ +# [^#]*$/, ''));
+
+let folder: string;
+let env: NodeJS.ProcessEnv;
+/** Another application: subscribes where an example sends, sends where one subscribes. */
+let other: AmopClient;
+const running = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'amop-cli-docs-'));
+  await writeCerts(join(folder, 'conf'), relay().credentials('secp256k1'));
+  await copyFile(join(relay().dir, 'relay.toml'), join(folder, 'relay.toml'));
+  for (const [name, text] of Object.entries({
+    'order.json': '{"buy":100}',
+    'prices.json': '{"EUR":1.09}',
+    'jobs.txt': 'first\nsecond\n',
+    'terms.txt': 'net 30 days',
+  })) {
+    await writeFile(join(folder, name), text);
+  }
+  await writeFile(
+    join(folder, 'amop'),
+    `#!/bin/sh\nexec "${process.execPath}" "${join(DIST_DIR, 'cli/main.js')}" "$@"\n`,
+  );
+  await chmod(join(folder, 'amop'), 0o755);
+  env = {
+    ...process.env,
+    PATH: `${folder}:${process.env.PATH}`,
+    HOME: folder,
+    XDG_CONFIG_HOME: join(folder, 'config'),
+    AMOP_RELAY: `127.0.0.1:${relay().ports.secp256k1}`,
+    AMOP_CERTS: join(folder, 'conf'),
+  };
+  const client = (await import(pathToFileURL(join(DIST_DIR, 'client/index.js')).href)) as { connect: typeof connect };
+  const { key, cert, ca } = relay().pki.sdkB.secp256k1;
+  other = await client.connect({ relays: [env.AMOP_RELAY as string], key, cert, ca });
+});
+afterEach(() => {
+  for (const child of running) if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  running.clear();
+});
+afterAll(async () => {
+  await other?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+class Shell {
+  output = '';
+  stdout = '';
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  hasEnded = false;
+
+  constructor(line: string) {
+    this.child = spawn('bash', ['-c', line], { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(this.child);
+    this.child.stdout?.on('data', (part) => {
+      this.stdout += part;
+      this.output += part;
+    });
+    this.child.stderr?.on('data', (part) => {
+      this.output += part;
+    });
+    this.ended = new Promise((done) => {
+      this.child.once('close', (code) => {
+        running.delete(this.child);
+        this.hasEnded = true;
+        done(code);
+      });
+    });
+  }
+
+  says(pattern: RegExp): Promise<unknown> {
+    return until(
+      () => pattern.test(this.output) || this.hasEnded,
+      () => `${pattern}; it wrote:\n${this.output}`,
+      DEADLINE_MS,
+    );
+  }
+
+  end(): Promise<number | null> {
+    return withDeadline(this.ended, DEADLINE_MS, () => `the command to end; it wrote:\n${this.output}`);
+  }
+
+  interrupt(): void {
+    if (this.child.pid !== undefined && !this.hasEnded) process.kill(-this.child.pid, 'SIGINT');
+  }
+}
+
+interface Expectation {
+  /** Topic on which the other application answers meanwhile. */
+  readonly answers?: string;
+  /** Sends once the command has subscribed. */
+  readonly send?: (client: AmopClient) => Promise<unknown>;
+  readonly says?: RegExp;
+  readonly code?: number;
+}
+
+const request = (topic: string, wanted: string) => async (client: AmopClient) =>
+  expect((await client.request(topic, 'abc')).text()).toBe(wanted);
+const multicast = (topic: string) => (client: AmopClient) => client.multicast(topic, 'to all');
+const asks = async (client: AmopClient, topic: string, times: number) => {
+  for (let i = 0; i < times; i++) await client.request(topic, `ping ${i}`);
+};
+
+/** What a command must do beyond ending with 0, by its beginning; the longest one counts. */
+const EXPECTED: Readonly<Record<string, Expectation>> = {
+  'amop relay': { says: /"relay ready"/ },
+  'amop demo': { says: /Ctrl-C stops everything/ },
+  'amop sub news': { send: multicast('news'), says: /^to all$/m },
+  'amop sub news rates --json': { send: multicast('rates'), says: /"topic":"rates","kind":"multicast".*"to all"/ },
+  "amop sub news --format '%I %t %p'": { send: multicast('news'), says: /^20\S+Z news to all$/m },
+  'amop sub news --timeout 1': { code: 27 },
+  'amop sub orders': { send: request('orders', 'accepted'), says: /^abc$/m },
+  'amop sub ping': { send: request('ping', 'abc'), says: /^abc$/m },
+  'amop pub jobs': { answers: 'jobs', says: /has taken the message/ },
+  'amop request orders': { answers: 'orders', says: /seen: / },
+  'amop request orders --file': { answers: 'orders', says: /"rttMs":.*seen: / },
+  'amop request ping': { answers: 'ping', says: /(seen: x\n){10}/ },
+  'amop reply orders': { send: request('orders', 'accepted') },
+  'amop reply terms': { send: request('terms', 'net 30 days') },
+  'amop reply upper': { send: request('upper', 'ABC') },
+  'amop reply count': { send: request('count', '3\n') },
+  'amop reply ping': { send: (client) => asks(client, 'ping', 3), says: /answered/ },
+  'amop multicast': { answers: 'news', says: /the relay has taken/ },
+  'amop topics': { answers: 'news', says: /news/ },
+  'amop bench': { says: /succeeded in|^$/ },
+  'amop context add': { says: /is kept in/ },
+  'amop context list': { says: /\* bank-a +127\.0\.0\.1:20200\n {2}bank-b/ },
+  'amop context show': { says: /certificate +CN=sdkA/ },
+  'amop explain AMOP-100': { says: /^AMOP-100: .*\n.*\n.*exit code 10/ },
+  'amop explain -102': { says: /^AMOP-102: / },
+};
+
+function expectationOf(line: string): Expectation {
+  const key = Object.keys(EXPECTED)
+    .filter((beginning) => line.startsWith(beginning))
+    .sort((a, b) => b.length - a.length)[0];
+  return EXPECTED[key ?? ''] ?? {};
+}
+
+/** The demonstration has fixed ports, which may be taken here. */
+const onTestPorts = (line: string) => line.replace(/^amop demo$/, 'amop demo --port-base 0');
+
+const READY = /^amop: subscribed to|"relay ready"|Ctrl-C stops/m;
+
+it.each(COMMANDS)(
+  '%s',
+  async (line) => {
+    const { answers, send, says, code = 0 } = expectationOf(line);
+    if (answers !== undefined) await other.subscribe(answers, (message) => `seen: ${message.text()}`);
+    try {
+      const shell = new Shell(onTestPorts(line));
+      await shell.says(READY);
+      await send?.(other);
+      if (says !== undefined) await shell.says(says);
+      // A command that runs until somebody stops it, and one that has done its work.
+      if (READY.test(shell.output) && !/--count|--timeout/.test(line)) shell.interrupt();
+      expect(await shell.end(), shell.output).toBe(code);
+      if (says !== undefined) expect(shell.output).toMatch(says);
+    } finally {
+      if (answers !== undefined) await other.unsubscribe(answers);
+    }
+  },
+  60_000,
+);
+
+it('has found the commands, and every expectation is about one', () => {
+  expect(COMMANDS.length).toBeGreaterThan(30);
+  const unused = Object.keys(EXPECTED).filter((beginning) => !COMMANDS.some((line) => line.startsWith(beginning)));
+  expect(unused).toEqual([]);
+});

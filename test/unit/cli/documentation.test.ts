@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { allCommands, commandTree } from '../../../src/cli/completion/tree.js';
+import { renderCliDocs } from '../../../src/cli/documentation.js';
+import { createProgram } from '../../../src/cli/program.js';
+import { Verb } from '../../../src/cli/verb.js';
+
+const program = createProgram('0', async () => {});
+const page = renderCliDocs();
+
+describe('docs/cli.md', () => {
+  it('is what the command tree says (else build and run scripts/cli-docs.mjs)', () => {
+    expect(readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8')).toBe(page);
+  });
+
+  it('has every command and every option', () => {
+    for (const { path, options, commands } of allCommands(commandTree(program))) {
+      if (path.length > 1) expect(page).toContain(`# ${path.join(' ')}\n`);
+      for (const { flags } of options) {
+        if (flags[0] !== '--help' && flags[0] !== '--version')
+          expect(page, path.join(' ')).toMatch(new RegExp(`\\| \`.*${flags[0]}\\b`));
+      }
+      expect(path.length > 1 || commands.length > 0).toBe(true);
+    }
+  });
+});
+
+describe('the command tree', () => {
+  const leaves = (command: Verb): Verb[] => {
+    const below = command.commands.filter((one) => one.name() !== 'help') as Verb[];
+    return below.length === 0 ? [command] : below.flatMap(leaves);
+  };
+
+  it('has a description for every command, option and argument, and an example for every command that does something', () => {
+    for (const leaf of leaves(program)) {
+      expect(leaf).toBeInstanceOf(Verb);
+      expect(leaf.description(), leaf.name()).toMatch(/^[A-Z].*\.$/);
+      for (const option of leaf.options) expect(option.description, `${leaf.name()} ${option.flags}`).not.toBe('');
+      for (const argument of leaf.registeredArguments) expect(argument.description, leaf.name()).not.toBe('');
+      expect(leaf.examples.length, leaf.name()).toBeGreaterThan(0);
+      for (const { command } of leaf.examples)
+        expect(command).toContain(`amop ${leaf.parent === program ? '' : `${leaf.parent?.name()} `}${leaf.name()}`);
+    }
+  });
+});
