@@ -160,13 +160,16 @@ void RoundTrips::probe() {
   const int64_t until = nowNs() + kOpenTimeoutNs;
   while (!probe_succeeded_) {
     issue(0, nowNs());
-    if (!runUntil(until, [this] { return answersEverything(); })) {
-      throw ConnectError("a first request was not answered within 10 s");
+    const bool answered = runUntil(until, [this] { return answersEverything(); });
+    if (probe_succeeded_) break;
+    if (!answered || nowNs() > until) {
+      std::string seen;
+      for (const auto& [code, count] : result_.failed_results) {
+        seen += ", " + std::to_string(count) + " answers with " + std::to_string(code);
+      }
+      throw ConnectError("no request succeeded within 10 s of subscribing" + (seen.empty() ? ", and none was answered" : seen));
     }
-    if (!probe_succeeded_) {
-      if (nowNs() > until) throw ConnectError("no request succeeded within 10 s of subscribing");
-      runUntil(nowNs() + kProbeRetryNs, [] { return false; });
-    }
+    runUntil(nowNs() + kProbeRetryNs, [] { return false; });
   }
   probing_ = false;
   const std::string tls = result_.tls;
