@@ -1,9 +1,10 @@
 // `npm run bench`: builds what is missing, then runs every bench, or those that are named:
 //
-//   npm run bench                                    round-trip, then every bench of bench/micro
+//   npm run bench                                    round-trip with one relay and with two, subscription, then bench/micro
 //   npm run bench -- --smoke                         the same, briefly: shows that the benches work
 //   npm run bench -- round-trip --mode joined        one, with its own options (see its first lines)
 //   npm run bench -- scanner --payload=1024
+//   npm run bench -- round-trip --relays 2
 //   npm run bench -- compare --a DIST --b DIST       runs only when named
 //
 // Ends with the first exit code that is not 0; 3 means that g++ or libssl-dev is missing.
@@ -19,14 +20,15 @@ const { buildNative, ensureBuilt } = await import('./lib/build.mjs');
 const EXIT_USAGE = 2;
 const EXIT_TOOLS_MISSING = 3;
 
-/** Path by name; `always` are those that run when none is named. */
+/** Path by name; `always` are those that run when none is named, with `args` of theirs. */
 function findBenches() {
-  const load = (name) => ({ name, path: join(root, 'bench', 'load', `${name}.mjs`) });
+  const load = (name, ...args) => ({ name, path: join(root, 'bench', 'load', `${name}.mjs`), args });
   const micro = readdirSync(join(root, 'bench', 'micro'))
     .filter((file) => file.endsWith('.bench.mjs'))
     .sort()
-    .map((file) => ({ name: file.replace('.bench.mjs', ''), path: join(root, 'bench', 'micro', file) }));
-  return { always: [load('round-trip'), ...micro], named: [load('compare')] };
+    .map((file) => ({ name: file.replace('.bench.mjs', ''), path: join(root, 'bench', 'micro', file), args: [] }));
+  const always = [load('round-trip'), load('round-trip', '--relays', '2'), load('subscription'), ...micro];
+  return { always, named: [load('compare')] };
 }
 
 async function main(args) {
@@ -34,7 +36,9 @@ async function main(args) {
   const all = [...always, ...named];
   const chosen = args[0]?.startsWith('-') === false ? all.find(({ name }) => name === args[0]) : undefined;
   if (chosen === undefined && args.some((arg) => arg !== '--smoke')) {
-    console.error(`expected --smoke, or one of ${all.map(({ name }) => name).join(', ')} followed by its options`);
+    console.error(
+      `expected --smoke, or one of ${[...new Set(all.map(({ name }) => name))].join(', ')} followed by its options`,
+    );
     return EXIT_USAGE;
   }
   if (!(await ensureInstalled())) return 1;
@@ -45,10 +49,12 @@ async function main(args) {
   if (generator !== 0) return generator;
 
   let failed = 0;
-  for (const { name, path } of chosen === undefined ? always : [chosen]) {
-    console.log(`\n== ${name}`);
-    const code = await runNode([path, ...args.slice(chosen === undefined ? 0 : 1)]);
-    if (code !== 0) console.error(`bench ${name} ended with exit code ${code}`);
+  const runs = chosen === undefined ? always : [{ ...chosen, args: args.slice(1) }];
+  for (const { name, path, args: own } of runs) {
+    const title = [name, ...own].join(' ');
+    console.log(`\n== ${title}`);
+    const code = await runNode([path, ...own, ...(chosen === undefined ? args : [])]);
+    if (code !== 0) console.error(`bench ${title} ended with exit code ${code}`);
     if (failed === 0) failed = code;
   }
   return failed;

@@ -17,11 +17,12 @@ export function describeMachine(versions) {
   };
 }
 
-/** The same as one line. */
+/** The same as one line; `generatorOpenssl` where a generator of its own ran. */
 export function formatMachine(machine, generatorOpenssl) {
   return (
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}; ` +
-    `Node ${machine.node} (OpenSSL ${machine.nodeOpenssl}), generator OpenSSL ${generatorOpenssl}; ` +
+    `Node ${machine.node} (OpenSSL ${machine.nodeOpenssl})` +
+    `${generatorOpenssl === undefined ? '' : `, generator OpenSSL ${generatorOpenssl}`}; ` +
     `load before ${machine.loadBefore}; ${machine.date}`
   );
 }

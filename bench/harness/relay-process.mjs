@@ -1,25 +1,14 @@
 // One relay as a process of its own, with a fresh configuration on free ports.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { withTimeout } from './deadline.mjs';
 
 const START_TIMEOUT_MS = 20_000;
 /** The relay drains for at most 10 s. */
 const STOP_TIMEOUT_MS = 15_000;
 /** Enough to show why a relay did not start. */
 const KEPT_CHARS_MAX = 8_192;
-
-/**
- * Makes or reuses the demo certificates under `directory` with the relay's own code.
- * @returns paths of one relay and one application of the kind, `{relay, sdk}` with `key`, `cert` and `caCert` each
- */
-export async function createCertificates(dist, directory, kind) {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const { createDemoPki } = await import(pathToFileURL(resolve(dist, 'pki/demo.js')).href);
-  const pki = createDemoPki(directory, { now: new Date() });
-  return pki.files[kind]['bank-a'];
-}
 
 /** The versions of a node binary: `{node, openssl}`. */
 export function nodeVersions(node) {
@@ -31,26 +20,14 @@ export function nodeVersions(node) {
 
 /**
  * Starts `<node> <dist>/cli/main.js relay` and waits until it is ready.
- * @returns `{pid, port, stop}`; `stop()` lets it drain and throws when it did not end with code 0
+ * @param name of its configuration file under `directory`
+ * @param identity `{channel, p2p}`, see certificates.mjs
+ * @param dials P2P ports of other relays; without it the relay has no P2P port
+ * @returns `{pid, port, p2pPort, adminPort, stop}`; `stop()` lets it drain and throws when it did not end with code 0
  */
-export async function startRelay({ node, dist, identity, directory }) {
-  const configFile = join(directory, 'relay.toml');
-  // JSON strings are TOML strings.
-  const text = (value) => JSON.stringify(value);
-  writeFileSync(
-    configFile,
-    `[[rpc.listener]]
-channel_listen_ip = "127.0.0.1"
-channel_listen_port = 0
-key = ${text(identity.key)}
-cert = ${text(identity.cert)}
-ca_cert = ${text(identity.caCert)}
-
-[admin]
-listen_ip = "127.0.0.1"
-listen_port = 0
-`,
-  );
+export async function startRelay({ node, dist, name, identity, directory, dials }) {
+  const configFile = join(directory, `${name}.toml`);
+  writeFileSync(configFile, configuration(identity, dials));
   const child = spawn(node, [resolve(dist, 'cli/main.js'), 'relay', '--config', configFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -87,7 +64,33 @@ listen_port = 0
     });
     if (how !== 0) throw new Error(`the relay ended with ${how}:\n${lastWords}`);
   };
-  return { pid: child.pid, port: ready.listeners[0].port, stop };
+  const { listeners, p2p, admin } = ready;
+  return { pid: child.pid, port: listeners[0].port, p2pPort: p2p?.port, adminPort: admin.port, stop };
+}
+
+function configuration({ channel, p2p }, dials) {
+  // JSON strings are TOML strings, and so are lists of them.
+  const text = (value) => JSON.stringify(value);
+  const files = ({ key, cert, caCert }) => `key = ${text(key)}\ncert = ${text(cert)}\nca_cert = ${text(caCert)}\n`;
+  const p2pPort =
+    dials === undefined
+      ? ''
+      : `[network_security]
+${files(p2p)}
+[p2p]
+listen_ip = "127.0.0.1"
+listen_port = 0
+nodes = ${text(dials.map((port) => `127.0.0.1:${port}`))}
+
+`;
+  return `[[rpc.listener]]
+channel_listen_ip = "127.0.0.1"
+channel_listen_port = 0
+${files(channel)}
+${p2pPort}[admin]
+listen_ip = "127.0.0.1"
+listen_port = 0
+`;
 }
 
 /** Resolves with the log line that says where the relay listens. */
@@ -106,16 +109,4 @@ function readyLine(stdout) {
     };
     stdout.on('data', onData);
   });
-}
-
-async function withTimeout(promise, timeoutMs, makeError) {
-  let timer;
-  const expired = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(makeError()), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, expired]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

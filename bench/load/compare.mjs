@@ -3,21 +3,21 @@
 //   node bench/load/compare.mjs --a DIST --b DIST [options of round-trip.mjs without --dist, --save, --name]
 //     [--node-b PATH]   node binary of B (that of A); with --a and --b the same folder it compares Node versions
 //
-// Both relays run through the whole comparison, so each has warmed up; in every round each level runs on A and B one
-// after the other, and who goes first alternates. The ratio is taken per round and B stands above A: drift of the
+// The relays of both sides run through the whole comparison, so each has warmed up; in every round each level runs on A and
+// B one after the other, and who goes first alternates. The ratio is taken per round and B stands above A: drift of the
 // machine between rounds cancels, and a difference smaller than the spread of the ratios is none.
 // Exit codes as in round-trip.mjs.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createCertificates } from '../harness/certificates.mjs';
 import { describeMachine, formatMachine } from '../harness/machine.mjs';
-import { createCertificates, nodeVersions, startRelay } from '../harness/relay-process.mjs';
+import { nodeVersions } from '../harness/relay-process.mjs';
+import { startRelays } from '../harness/relays.mjs';
+import { runBench, settingsOf } from '../harness/script.mjs';
 import { formatNumber, formatSpread, formatTable, spread } from '../harness/summary.mjs';
 import { ensureGenerator } from './build.mjs';
 import { faultOf, figuresOf, runGenerator, summarise } from './measure.mjs';
 import { parseLoadOptions } from './options.mjs';
-
-const FIGURES = ['roundTripsPerSecond', 'p50Us', 'p99Us', 'relayCpuUsPerMessage', 'otherCores'];
 
 const options = parseLoadOptions(process.argv.slice(2), {
   a: { type: 'string' },
@@ -29,11 +29,17 @@ if (options.a === undefined || options.b === undefined) {
   process.exit(2);
 }
 const binary = ensureGenerator();
-const directory = mkdtempSync(join(tmpdir(), 'amop-bench-'));
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-async function main() {
+const FIGURES = [
+  'roundTripsPerSecond',
+  'p50Us',
+  'p99Us',
+  'relayCpuUsPerMessage',
+  ...(options.relays === 1 ? [] : ['publisherRelayCpuUsPerMessage', 'subscriberRelayCpuUsPerMessage']),
+  'otherCores',
+];
+
+await runBench(async (directory) => {
   const sides = [
     { name: 'A', dist: options.a, node: options.node },
     { name: 'B', dist: options.b, node: options['node-b'] ?? options.node },
@@ -43,7 +49,7 @@ async function main() {
     const own = join(directory, side.name);
     mkdirSync(own);
     side.versions = nodeVersions(side.node);
-    side.relay = await startRelay({ ...side, identity: files.relay, directory: own });
+    side.relays = await startRelays({ ...side, count: options.relays, files, directory: own });
     side.runs = new Map(options.outstanding.map((outstanding) => [outstanding, []]));
   }
   const machine = describeMachine(sides[0].versions);
@@ -51,7 +57,7 @@ async function main() {
   for (let round = 0; round < options.rounds; round++) {
     for (const outstanding of options.outstanding) {
       for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
-        const run = await runGenerator(binary, side.relay, files.sdk, { ...options, outstanding });
+        const run = await runGenerator(binary, side.relays, files.sdk, { ...options, outstanding });
         side.runs.get(outstanding).push(run);
         const fault = faultOf(run);
         if (fault === undefined) continue;
@@ -60,16 +66,17 @@ async function main() {
       }
     }
   }
-  for (const side of sides) await side.relay.stop();
+  for (const side of sides) await side.relays.stop();
   print(machine, sides);
   return faults === 0 ? 0 : 1;
-}
+});
 
 function print(machine, [a, b]) {
   console.log(formatMachine(machine, a.runs.get(options.outstanding[0])[0].openssl));
   for (const { name, dist, versions } of [a, b]) console.log(`${name}: ${dist}, Node ${versions.node}`);
   console.log(
-    `${options.mode} sessions, ${options.kind}, payload ${options.payload} B; ` +
+    `${options.relays === 1 ? 'one relay' : 'two relays'} a side; ${options.mode} sessions, ${options.kind}, ` +
+      `payload ${options.payload} B; ` +
       `${options.rounds} rounds of ${options.seconds} s, interleaved; median (min - max)`,
   );
   if (options.smoke) console.log('Smoke size: the figures mean nothing.');
@@ -85,6 +92,10 @@ function print(machine, [a, b]) {
     ]);
   });
   console.log(formatTable(['outstanding', 'figure', 'A', 'B', 'B/A'], rows));
+  if (options.json) {
+    const runs = Object.fromEntries([a, b].map((side) => [side.name, Object.fromEntries(side.runs)]));
+    console.log(JSON.stringify({ bench: 'compare', machine, options: settingsOf(options), runs }));
+  }
 }
 
 function formatRatio(runsA, runsB, figure) {
@@ -92,11 +103,4 @@ function formatRatio(runsA, runsB, figure) {
     runsA.map((run, round) => figuresOf(runsB[round])[figure] / figuresOf(run)[figure]),
   );
   return `${formatNumber(median, 3)} (${formatNumber(min, 3)} - ${formatNumber(max, 3)})`;
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
 }

@@ -1,4 +1,4 @@
-// CPU time of this process and of the relay under test.
+// CPU time of this process and of the relays under test.
 #pragma once
 
 #include <sys/resource.h>
@@ -35,19 +35,22 @@ class ProcessCpu {
     double total_seconds = 0;
     double user_seconds = 0;
     double system_seconds = 0;
+
+    void operator-=(const Sample& earlier) {
+      total_seconds -= earlier.total_seconds;
+      user_seconds -= earlier.user_seconds;
+      system_seconds -= earlier.system_seconds;
+    }
   };
 
   explicit ProcessCpu(pid_t pid) : pid_(pid) {
-    if (pid > 0 && clock_getcpuclockid(pid, &clock_) != 0) {
+    if (clock_getcpuclockid(pid, &clock_) != 0) {
       throw std::runtime_error("--pid " + std::to_string(pid) + ": no such process");
     }
   }
 
-  bool present() const { return pid_ > 0; }
-
   Sample sample() const {
     Sample sample;
-    if (!present()) return sample;
     timespec time{};
     if (clock_gettime(clock_, &time) != 0) {
       throw std::runtime_error("process " + std::to_string(pid_) + " (--pid) ended during the run");

@@ -1,5 +1,5 @@
-// amop-load: load generator for one relay. It speaks the 2.x channel protocol by itself and shares no code with the
-// relay, so that neither can hide a fault of the other. One thread; prints one line of JSON.
+// amop-load: load generator for one relay, or for two that are linked. It speaks the 2.x channel protocol by itself and
+// shares no code with the relay, so that neither can hide a fault of the other. One thread; prints one line of JSON.
 #include <signal.h>
 #include <unistd.h>
 
@@ -81,11 +81,13 @@ void printResult(const Options& options, const RoundTripResult& result) {
       static_cast<unsigned long long>(result.checksum_delivered));
   std::printf("\"generatorCpuSeconds\":%.6f,\"generatorCoreShare\":%.4f,\"machineBusySeconds\":%.2f",
               result.own_cpu_seconds, result.own_cpu_seconds / result.measured_seconds, result.machine_busy_seconds);
-  if (options.pid > 0) {
-    std::printf(",\"relayCpuSeconds\":%.6f,\"relayUserSeconds\":%.2f,\"relaySystemSeconds\":%.2f",
-                result.relay_cpu.total_seconds, result.relay_cpu.user_seconds, result.relay_cpu.system_seconds);
+  const char* separator = ",\"relays\":[";
+  for (const auto& cpu : result.relay_cpus) {
+    std::printf("%s{\"cpuSeconds\":%.6f,\"userSeconds\":%.2f,\"systemSeconds\":%.2f}", separator, cpu.total_seconds,
+                cpu.user_seconds, cpu.system_seconds);
+    separator = ",";
   }
-  std::printf("}\n");
+  std::printf("%s}\n", result.relay_cpus.empty() ? "" : "]");
 }
 
 int fail(int code, const std::string& message) {

@@ -11,6 +11,7 @@ namespace bench {
 const char* const kUsage =
     "amop-load --port N --cert FILE --key FILE --ca FILE [options]\n"
     "  --host IP             relay (127.0.0.1)\n"
+    "  --subscriber-port N   port of the subscribers, where their relay is another one (--port)\n"
     "  --client-type TEXT    clientType of 0x14 (Go-SDK); an empty text sends no 0x14\n"
     "  --topic TEXT          topic (amop-bench)\n"
     "  --publishers N        publisher connections (4)\n"
@@ -23,7 +24,7 @@ const char* const kUsage =
     "  --drain S             wait for the last answers (12)\n"
     "  --deadline S          hard end of the process (all phases and 30 s)\n"
     "  --seed N              seed of sequences and payloads (1)\n"
-    "  --pid N               also measure the CPU of this process, all threads\n"
+    "  --pid N               also measure the CPU of this process, all threads; may be repeated\n"
     "  --expect-strict 0|1   a record that is not exactly one small frame is an error (0)\n"
     "exit codes: 0 all answers right, 1 wrong, lost or doubled answers, 2 usage, 3 no connection or bad TLS,\n"
     "            4 connection lost or run broken, 5 hard deadline\n";
@@ -62,6 +63,7 @@ Options parseOptions(int argc, char** argv) {
     const char* value = argv[i + 1];
     if (name == "--host") options.host = value;
     else if (name == "--port") options.port = static_cast<uint16_t>(parseCount(name, value, 1, 65535));
+    else if (name == "--subscriber-port") options.subscriber_port = static_cast<uint16_t>(parseCount(name, value, 1, 65535));
     else if (name == "--cert") options.cert = value;
     else if (name == "--key") options.key = value;
     else if (name == "--ca") options.ca = value;
@@ -77,11 +79,12 @@ Options parseOptions(int argc, char** argv) {
     else if (name == "--drain") options.drain_seconds = parseNumber(name, value, 0, 120);
     else if (name == "--deadline") options.deadline_seconds = parseNumber(name, value, 0, 7200);
     else if (name == "--seed") options.seed = parseCount(name, value, 0, UINT64_MAX);
-    else if (name == "--pid") options.pid = static_cast<pid_t>(parseCount(name, value, 0, 1u << 30));
+    else if (name == "--pid") options.pids.push_back(static_cast<pid_t>(parseCount(name, value, 1, 1u << 30)));
     else if (name == "--expect-strict") options.expect_strict = parseCount(name, value, 0, 1) == 1;
     else throw UsageError(name + ": unknown option");
   }
   if (options.port == 0) throw UsageError("--port is required");
+  if (options.subscriber_port == 0) options.subscriber_port = options.port;
   if (options.cert.empty() || options.key.empty() || options.ca.empty()) {
     throw UsageError("--cert, --key and --ca are required");
   }

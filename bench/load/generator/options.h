@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace bench {
 
@@ -17,6 +18,8 @@ struct UsageError : std::runtime_error {
 struct Options {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
+  // Port of the subscribers' relay; that of the publishers unless it is given.
+  uint16_t subscriber_port = 0;
   std::string cert;
   std::string key;
   std::string ca;
@@ -36,8 +39,8 @@ struct Options {
   // Ends the process whatever it waits for; 0 = the phases' own bounds and 30 s.
   double deadline_seconds = 0;
   uint64_t seed = 1;
-  // Process whose CPU time is sampled over the measured phase; 0 = none.
-  pid_t pid = 0;
+  // Processes whose CPU time is sampled over the measured phase.
+  std::vector<pid_t> pids;
   // Treat a record with bytes of two frames, or a small frame in several records, as an error.
   bool expect_strict = false;
 };

@@ -38,7 +38,7 @@ RoundTrips::RoundTrips(const Options& options)
     : options_(options),
       seq_codec_(options.seed),
       context_(createSslContext(options)),
-      relay_cpu_(options.pid),
+      relay_cpus_(options.pids.begin(), options.pids.end()),
       scratch_(kScratchBytes),
       slots_(options.outstanding) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -78,18 +78,16 @@ RoundTripResult RoundTrips::run() {
 
   const double own_before = ownCpuSeconds();
   const double machine_before = machineBusySeconds();
-  const ProcessCpu::Sample relay_before = relay_cpu_.sample();
+  const std::vector<ProcessCpu::Sample> relays_before = sampleRelays();
   measure_from_ns_ = nowNs();
   const int64_t until = measure_from_ns_ + toNs(options_.seconds);
   if (options_.rate > 0) measure_to_ns_ = until;
   runUntil(until, [] { return false; });
   measure_to_ns_ = nowNs();
-  const ProcessCpu::Sample relay_after = relay_cpu_.sample();
+  result_.relay_cpus = sampleRelays();
   result_.own_cpu_seconds = ownCpuSeconds() - own_before;
   result_.machine_busy_seconds = machineBusySeconds() - machine_before;
-  result_.relay_cpu.total_seconds = relay_after.total_seconds - relay_before.total_seconds;
-  result_.relay_cpu.user_seconds = relay_after.user_seconds - relay_before.user_seconds;
-  result_.relay_cpu.system_seconds = relay_after.system_seconds - relay_before.system_seconds;
+  for (size_t relay = 0; relay < relays_before.size(); relay++) result_.relay_cpus[relay] -= relays_before[relay];
   result_.measured_seconds = static_cast<double>(measure_to_ns_ - measure_from_ns_) / 1e9;
 
   issuing_ = false;
@@ -155,24 +153,34 @@ void RoundTrips::open() {
   throw ConnectError("no answer to 0x14 or 0x13 within 10 s of the TLS handshake");
 }
 
-// 0x32 has no answer, so single requests are sent until the first succeeds; these do not count in any figure.
+// 0x32 has no answer, and another relay hears of it later, so single requests are sent until the first succeeds; these
+// do not count in any figure.
 void RoundTrips::probe() {
   probing_ = true;
   const int64_t until = nowNs() + kOpenTimeoutNs;
   while (!probe_succeeded_) {
     issue(0, nowNs());
-    if (!runUntil(until, [this] { return answersEverything(); })) {
-      throw ConnectError("a first request was not answered within 10 s");
+    const bool answered = runUntil(until, [this] { return answersEverything(); });
+    if (probe_succeeded_) break;
+    if (!answered || nowNs() > until) {
+      std::string seen;
+      for (const auto& [code, count] : result_.failed_results) {
+        seen += ", " + std::to_string(count) + " answers with " + std::to_string(code);
+      }
+      throw ConnectError("no request succeeded within 10 s of subscribing" + (seen.empty() ? ", and none was answered" : seen));
     }
-    if (!probe_succeeded_) {
-      if (nowNs() > until) throw ConnectError("no request succeeded within 10 s of subscribing");
-      runUntil(nowNs() + kProbeRetryNs, [] { return false; });
-    }
+    runUntil(nowNs() + kProbeRetryNs, [] { return false; });
   }
   probing_ = false;
   const std::string tls = result_.tls;
   result_ = RoundTripResult{};
   result_.tls = tls;
+}
+
+std::vector<ProcessCpu::Sample> RoundTrips::sampleRelays() const {
+  std::vector<ProcessCpu::Sample> samples;
+  for (const ProcessCpu& relay : relay_cpus_) samples.push_back(relay.sample());
+  return samples;
 }
 
 void RoundTrips::startLoad() {

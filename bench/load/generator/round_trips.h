@@ -1,4 +1,5 @@
-// The load: unicast round trips publisher -> relay -> subscriber -> relay -> publisher, each answer checked.
+// The load: unicast round trips publisher -> relay -> subscriber -> relay -> publisher, each answer checked. Where
+// subscribers have a relay of their own, both ways lead through both relays.
 //
 // A slot holds one outstanding request. Its request's number is (generation << kSlotBits | slot), carried in the seq;
 // so an answer names its slot, and it is right exactly when that slot waits for that generation: a second answer to a
@@ -44,7 +45,8 @@ struct RoundTripResult {
   // Open loop: requests sent more than 1 ms after they were due.
   uint64_t sent_late = 0;
   double own_cpu_seconds = 0;
-  ProcessCpu::Sample relay_cpu;
+  // In the order of the options.
+  std::vector<ProcessCpu::Sample> relay_cpus;
   double machine_busy_seconds = 0;
   RecordCounts records;
   std::string tls;
@@ -84,6 +86,7 @@ class RoundTrips final : public FrameSink {
   void flushDirty();
   void stampPayload(uint64_t id);
   void armTimer(int64_t interval_ns);
+  std::vector<ProcessCpu::Sample> sampleRelays() const;
   // Runs the event loop until `until_ns`, or until `done` says so; false when the time was up first.
   template <typename Done>
   bool runUntil(int64_t until_ns, Done done);
@@ -92,7 +95,7 @@ class RoundTrips final : public FrameSink {
   Options options_;
   SeqCodec seq_codec_;
   SslContext context_;
-  ProcessCpu relay_cpu_;
+  std::vector<ProcessCpu> relay_cpus_;
   int epoll_ = -1;
   int timer_ = -1;
   std::vector<std::unique_ptr<TlsConnection>> publishers_;

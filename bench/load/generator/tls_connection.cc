@@ -111,7 +111,8 @@ std::string TlsConnection::tlsDescription() const {
 void TlsConnection::connectTcp(const Options& options) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(options.port);
+  const uint16_t port = role_ == Role::kSubscriber ? options.subscriber_port : options.port;
+  address.sin_port = htons(port);
   if (inet_pton(AF_INET, options.host.c_str(), &address.sin_addr) != 1) {
     throw ConnectError("--host " + options.host + ": expected an IPv4 address");
   }
@@ -126,7 +127,7 @@ void TlsConnection::connectTcp(const Options& options) {
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const std::string reason = errnoText();
     ::close(fd_);
-    throw ConnectError("cannot connect to " + options.host + ":" + std::to_string(options.port) + ": " + reason);
+    throw ConnectError("cannot connect to " + options.host + ":" + std::to_string(port) + ": " + reason);
   }
 }
 

@@ -57,16 +57,18 @@ export function decodeP2PFrame(
   const headerBytes = P2P_HEADER_BYTES[format];
   const bounds = frameBounds(bytes, headerBytes, frameBytesMax);
   if (bounds.status !== 'ok') return bounds;
-  const payload = viewOf(bytes, headerBytes, bounds.length);
-  if (format === 'rc1') {
-    const protocolId = (readU16(bytes, 4) << 16) >> 16;
-    const header = { version: 0, protocolId, packetType: readU16(bytes, 6), seq: readU32(bytes, 8) };
-    return { status: 'ok', frame: { ...header, compressed: false, payload }, consumed: bounds.length };
-  }
-  const version = readU16(bytes, 4);
-  const header = { version, protocolId: readI32(bytes, 6), packetType: readU16(bytes, 10), seq: readU32(bytes, 12) };
-  const compressed = (version & COMPRESSED_FLAG) !== 0;
-  return { status: 'ok', frame: { ...header, compressed, payload }, consumed: bounds.length };
+  const isRc1 = format === 'rc1';
+  const version = isRc1 ? 0 : readU16(bytes, 4);
+  // Every field in one literal: a header spread into it costs V8 more than all the rest of the frame's decoding.
+  const frame = {
+    version,
+    protocolId: isRc1 ? (readU16(bytes, 4) << 16) >> 16 : readI32(bytes, 6),
+    packetType: readU16(bytes, headerBytes - 6),
+    seq: readU32(bytes, headerBytes - 4),
+    compressed: (version & COMPRESSED_FLAG) !== 0,
+    payload: viewOf(bytes, headerBytes, bounds.length),
+  };
+  return { status: 'ok', frame, consumed: bounds.length };
 }
 
 /**
