@@ -371,18 +371,16 @@ export class PeerBook {
     const wasActive = node.active === link;
     if (wasActive) this.#deactivate(node, link);
     const life = { livedMs: nowMs - link.upMs, heard: link.heard };
+    if (wasActive && node.held.length === 0) this.#dials.nodeLost(link.nodeId, life, nowMs);
     this.#endpointFree(link.info, life, nowMs);
     if (reason) this.#actions.close(number, reason);
     if (!wasActive || node.active) return;
     // One whose hello is there is known to be alive and to be a relay.
     const next = node.held.find((held) => held.hello) ?? node.held[0];
-    if (next) {
-      this.#unhold(node, next);
-      this.#activate(node, next);
-      this.#settle(node, nowMs);
-    } else {
-      this.#dials.nodeLost(link.nodeId, link.info.endpoint, life, nowMs);
-    }
+    if (!next) return;
+    this.#unhold(node, next);
+    this.#activate(node, next);
+    this.#settle(node, nowMs);
   }
 
   #endpointFree(info: LinkInfo, life: { livedMs: number; heard: boolean }, nowMs: number): void {
