@@ -231,7 +231,9 @@ export class PeerBook {
   /** New lists: links that they refuse are closed. */
   replaceLists(lists: PeerLists, nowMs: number): void {
     this.#policy = new PeerPolicy(lists);
-    for (const link of [...this.#links.values()]) {
+    // Active ones last: no link of a node that is refused moves up for a moment.
+    const links = [...this.#links.values()].sort((a, b) => Number(a.state === 'active') - Number(b.state === 'active'));
+    for (const link of links) {
       const refusal = this.#policy.refusal(link.nodeId, link.info.isSdkCertificate);
       if (refusal && this.#links.has(link.info.link)) this.#drop(link, refusal, nowMs);
     }
