@@ -79,8 +79,11 @@ export interface PeerBookActions {
   sendHello(link: number): void;
   /** The link is the one to route over. */
   peerActive(link: number, peer: Peer): void;
-  /** The kind of an active peer became known (or a hello came late): it was `unknown` or `legacy` before. */
-  peerChanged(link: number, peer: Peer): void;
+  /**
+   * The kind of a peer became known (or a hello came late): it was `unknown` or `legacy` before. Told of held links, too: what
+   * came over one is answered, and handed over when it ends, as between relays.
+   */
+  peerChanged(link: number, peer: Peer, state: LinkState): void;
   /** The link is no longer to be routed over; comes before its `close`, and before `peerActive` of another one. */
   peerGone(link: number, peer: Peer): void;
   /** A second link of a connected node: answer what comes over it, send nothing over it. Becomes active or is closed. */
@@ -186,7 +189,7 @@ export class PeerBook {
     this.#hear(link, nowMs);
     if (link.hello) return;
     link.hello = hello;
-    if (link.state === 'active') this.#actions.peerChanged(linkNumber, link.peer);
+    this.#actions.peerChanged(linkNumber, link.peer, link.state);
     const node = this.#nodes.get(link.nodeId);
     if (node) this.#settle(node, nowMs);
   }
@@ -354,7 +357,7 @@ export class PeerBook {
       else this.#drop(link, 'duplicate-peer', nowMs);
     } else if (!link.hello && !link.legacy) {
       link.legacy = true;
-      this.#actions.peerChanged(link.info.link, link.peer);
+      this.#actions.peerChanged(link.info.link, link.peer, link.state);
     }
   }
 
