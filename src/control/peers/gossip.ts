@@ -144,8 +144,9 @@ export class Gossip {
       this.#actions.routes(peer.link, state.topics);
     }
     this.#announce(state, nowMs);
-    // Relays are asked without waiting for their number; one that was heard while the link was held counts, too.
-    if (peer.isRelay ? state.knownSeq === 0 : state.heardSeq !== state.knownSeq) this.#wantPull(state, nowMs);
+    // A number that was heard while the link was held counts; a relay is asked without waiting for one.
+    const heardOther = state.heardSeq !== 0 && state.heardSeq !== state.knownSeq;
+    if (heardOther || (peer.isRelay && state.knownSeq === 0)) this.#wantPull(state, nowMs);
   }
 
   /** The peer turned out to be a relay: its list has counts, and it is told of ours. */
