@@ -40,6 +40,8 @@ export class PendingRequest {
   /** Peers were asked for their lists because nobody was found; it happens once. */
   pulled = false;
   waiting = false;
+  /** Place among all messages that wait, multicasts included. */
+  waitingOrder = 0;
   heldBytes = 0;
   /** The 104 of a 2.x node, as it came. */
   legacyAnswer: Buffer | undefined = undefined;
@@ -213,9 +215,10 @@ export class PendingRequests {
     this.byPush.remove(request);
   }
 
-  /** Parks a request that has no push until `waiting` is worked off. */
-  wait(request: PendingRequest): void {
+  /** Parks a request that has no push until `waiting` is worked off. `order` grows from call to call. */
+  wait(request: PendingRequest, order: number): void {
     request.waiting = true;
+    request.waitingOrder = order;
     this.waiting.append(request);
   }
 
