@@ -22,6 +22,7 @@ export interface Answer {
 export class FakeEndpoint implements Endpoint {
   readonly id: number;
   isPeer = false;
+  process: string | undefined = undefined;
   /** Takes no bytes at the moment. */
   slow = false;
   /** Of the frames in `delivered`, at the same places. */
