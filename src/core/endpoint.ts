@@ -9,6 +9,11 @@ import type { Topic } from './topic-table.js';
 export interface Endpoint {
   /** True for a link to another relay or node: it stands for its subscribers, and is never given what came from a peer. */
   readonly isPeer: boolean;
+  /**
+   * Of a link to a relay: links with the same value lead to the same process, which may answer over any of them what came over
+   * one. Undefined for everybody else.
+   */
+  readonly process?: string | undefined;
   /** Unique in the process life of its shard. */
   readonly id: number;
   /** Requests this session sent that have no answer yet. */

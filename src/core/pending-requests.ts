@@ -42,6 +42,8 @@ export class PendingRequest {
   /** Peers were asked for their lists because nobody was found; it happens once. */
   pulled = false;
   waiting = false;
+  /** Place among all messages that wait, multicasts included. */
+  waitingOrder = 0;
   heldBytes = 0;
   /** The 104 of a 2.x node, as it came. */
   legacyAnswer: Buffer | undefined = undefined;
@@ -106,15 +108,19 @@ export class PendingRequests {
   /** Requests that wait for the topic lists of peers. */
   readonly waiting = new RequestList(List.waiting);
   readonly #byTicket = new Map<number, PendingRequest>();
-  #ticket = 1;
+  #ticket: number;
   #buckets: (PendingRequest | undefined)[] = new Array(BUCKETS_MIN).fill(undefined);
   #pushes = 0;
   readonly #pool: PendingRequest[] = [];
   readonly #seed: number;
 
-  /** @param seed 32 random bits: peers choose sequences, they must not be able to choose a bucket. */
-  constructor(seed: number) {
+  /**
+   * @param seed 32 random bits: peers choose sequences, they must not be able to choose a bucket
+   * @param lastTicket for tests
+   */
+  constructor(seed: number, lastTicket = 0) {
     this.#seed = seed | 0;
+    this.#ticket = lastTicket;
   }
 
   get size(): number {
@@ -151,10 +157,12 @@ export class PendingRequests {
     return this.#ticket;
   }
 
-  /** The push to the peer `target` under this ticket, if one is outstanding. */
+  /** The push to the peer `target`, or to the process behind it, under this ticket, if one is outstanding. */
   findTicket(target: Endpoint, ticket: number): PendingRequest | undefined {
     const request = this.#byTicket.get(ticket);
-    return request?.target === target ? request : undefined;
+    if (request?.target === target) return request;
+    // The peer has closed another link to us already and we have not seen the end of it yet.
+    return target.process !== undefined && request?.target?.process === target.process ? request : undefined;
   }
 
   /** The push to the session `target` under the sequence that stands in `frame`, if one is outstanding. */
@@ -215,9 +223,10 @@ export class PendingRequests {
     this.byPush.remove(request);
   }
 
-  /** Parks a request that has no push until `waiting` is worked off. */
-  wait(request: PendingRequest): void {
+  /** Parks a request that has no push until `waiting` is worked off. `order` grows from call to call. */
+  wait(request: PendingRequest, order: number): void {
     request.waiting = true;
+    request.waitingOrder = order;
     this.waiting.append(request);
   }
 

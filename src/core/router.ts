@@ -64,6 +64,8 @@ const MULTICASTS_WAITING_MAX = 1_024;
 interface WaitingMulticast {
   readonly sender: Endpoint;
   readonly frame: Buffer;
+  /** As `PendingRequest.waitingOrder`. */
+  readonly order: number;
   heldBytes: number;
   readonly onDropped: () => void;
 }
@@ -84,6 +86,8 @@ export class Router implements Filter {
   /** A limit keeps the sender from every peer in this search. */
   #peersRefused = false;
   #waitingMulticasts: WaitingMulticast[] = [];
+  /** Of the message that came to wait last. */
+  #waitingOrder = 0;
 
   constructor(
     topics: TopicTable,
@@ -171,7 +175,7 @@ export class Router implements Filter {
     if (waits) {
       const heldBytes = frame.length + PENDING_OVERHEAD_BYTES;
       sender.held(heldBytes);
-      this.#waitingMulticasts.push({ sender, frame, heldBytes, onDropped });
+      this.#waitingMulticasts.push({ sender, frame, order: ++this.#waitingOrder, heldBytes, onDropped });
     }
     return 0;
   }
@@ -341,36 +345,41 @@ export class Router implements Filter {
     if (request.only || request.topic instanceof DetachedTopic) return false;
     request.pulled = true;
     if (!this.#observer.missed()) return false;
-    this.#pending.wait(request);
+    this.#pending.wait(request, ++this.#waitingOrder);
     return true;
   }
 
+  /** Works off what waits, in its order: all of it, or only what somebody but its sender subscribes to now. */
   #resume(all: boolean, nowMs: number): void {
-    const requests = this.#pending.waiting;
-    // Only those that wait now: one that still finds nobody may wait again.
-    let left = requests.size;
-    for (let request = requests.head; request && left > 0; left--) {
+    const multicasts = this.#waitingMulticasts;
+    this.#waitingMulticasts = [];
+    let at = 0;
+    for (let request = this.#pending.waiting.head; request; ) {
       const next: PendingRequest | undefined = this.#pending.nextWaiting(request);
+      for (; at < multicasts.length && multicasts[at].order < request.waitingOrder; at++) {
+        this.#resumeMulticast(multicasts[at], all, nowMs);
+      }
       const topic = this.#topics.lookup(topicBytesOf(request.frame));
-      if (topic || all) {
+      if (all || hasOthers(topic, request.requester)) {
         this.#pending.unwait(request);
         request.topic = topic;
+        // It does not wait a second time, so nothing is added behind `next`.
         this.#pushNext(request, nowMs);
       }
       request = next;
     }
-    const multicasts = this.#waitingMulticasts;
-    if (multicasts.length === 0) return;
-    this.#waitingMulticasts = [];
-    for (const waiting of multicasts) {
-      const topic = this.#topics.lookup(topicBytesOf(waiting.frame));
-      if (!topic && !all) {
-        this.#waitingMulticasts.push(waiting);
-        continue;
-      }
-      this.#unhold(waiting);
-      if (topic) this.#copy(waiting.sender, waiting.frame, topic, undefined, nowMs, waiting.onDropped);
+    for (; at < multicasts.length; at++) this.#resumeMulticast(multicasts[at], all, nowMs);
+  }
+
+  #resumeMulticast(waiting: WaitingMulticast, all: boolean, nowMs: number): void {
+    const { sender, frame, onDropped } = waiting;
+    const topic = this.#topics.lookup(topicBytesOf(frame));
+    if (!all && !hasOthers(topic, sender)) {
+      this.#waitingMulticasts.push(waiting);
+      return;
     }
+    this.#unhold(waiting);
+    if (topic) this.#copy(sender, frame, topic, undefined, nowMs, onDropped);
   }
 
   #unhold(waiting: WaitingMulticast): void {
@@ -463,6 +472,12 @@ export class Router implements Filter {
 
 function topicBytesOf(frame: Buffer): Buffer {
   return frame.subarray(CHANNEL_HEADER_BYTES + 1, CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
+}
+
+function hasOthers(topic: Topic | undefined, sender: Endpoint | undefined): boolean {
+  if (!topic) return false;
+  const { subscribers } = topic;
+  return subscribers.size > (sender && subscribers.has(sender) ? 1 : 0);
 }
 
 /** More connections than this of one application are not excluded from each other's copies. */

@@ -143,6 +143,8 @@ function subscribe(context: ShardContext, session: Session, frame: Buffer): bool
   context.stats.set('subscriptions', context.topics.subscriptions);
   context.subscriptionsChanged(change);
   context.privates.subscribed(session, list.topics);
+  // What waits for somebody to subscribe comes before what is sent from now on.
+  if (change.added.length > 0) context.router.routesChanged(context.clock.nowMs());
   context.logger.log(
     'debug',
     { component: 'channel', session: session.label, topics: list.topics.length },

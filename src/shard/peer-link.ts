@@ -104,6 +104,10 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     this.updateReading();
   }
 
+  get process(): string | undefined {
+    return this.legacy ? undefined : `${this.identity.nodeId} ${this.bootEpochMs}`;
+  }
+
   get busy(): boolean {
     return this.routerRequests.size > 0 || this.routerPushes.size > 0 || !this.writer.idle;
   }

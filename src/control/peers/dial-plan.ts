@@ -35,6 +35,8 @@ interface Endpoint {
   self: boolean;
   /** No longer in the configuration. */
   removed: boolean;
+  /** Its node was connected and not silent at the last look. */
+  met: boolean;
   failures: number;
   /** Since when it is down; undefined before the first look at the clock. */
   downSinceMs: number | undefined;
@@ -73,6 +75,7 @@ export class DialPlan {
         nodeId: undefined,
         self: false,
         removed: false,
+        met: false,
         failures: 0,
         downSinceMs: undefined,
         nextDialMs: Number.NEGATIVE_INFINITY,
@@ -94,6 +97,7 @@ export class DialPlan {
     let dialling = 0;
     for (const endpoint of this.#endpoints) {
       endpoint.downSinceMs ??= nowMs;
+      this.#look(endpoint, isHeard, nowMs);
       if (endpoint.phase !== 'dialling') continue;
       if (nowMs - endpoint.dialledMs < DIAL_LOST_MS) dialling++;
       else this.#failed(endpoint, nowMs);
@@ -103,8 +107,8 @@ export class DialPlan {
     for (let step = 0; step < this.#endpoints.length && dialling < DIALS_MAX; step++) {
       const index = (start + step) % this.#endpoints.length;
       const endpoint = this.#endpoints[index];
-      if (endpoint.phase === 'dialling' || endpoint.self || endpoint.removed || nowMs < endpoint.nextDialMs) continue;
-      if (endpoint.nodeId !== undefined && isHeard(endpoint.nodeId)) continue;
+      if (endpoint.phase === 'dialling' || endpoint.self || endpoint.removed || endpoint.met) continue;
+      if (nowMs < endpoint.nextDialMs) continue;
       endpoint.phase = 'dialling';
       endpoint.dialledMs = nowMs;
       this.#from = index + 1;
@@ -136,12 +140,14 @@ export class DialPlan {
     this.#lost(endpoint, life, nowMs);
   }
 
-  /** The last link to a node ended, one that was not dialled at `except`: who may lead to it is dialled again. */
-  nodeLost(nodeId: string, except: number | undefined, life: LinkLife, nowMs: number): void {
-    this.#endpoints.forEach((endpoint, index) => {
-      if (index !== except && endpoint.phase === 'idle' && endpoint.nodeId === nodeId)
-        this.#lost(endpoint, life, nowMs);
-    });
+  /**
+   * The last link to a node ends: who may lead to it is dialled again. Comes before the `linkEnded` of that link, whose own
+   * endpoint is still up.
+   */
+  nodeLost(nodeId: string, life: LinkLife, nowMs: number): void {
+    for (const endpoint of this.#endpoints) {
+      if (endpoint.phase === 'idle' && endpoint.nodeId === nodeId) this.#lost(endpoint, life, nowMs);
+    }
   }
 
   view(): EndpointView[] {
@@ -154,7 +160,17 @@ export class DialPlan {
     }));
   }
 
+  /** A node whose link went silent may be down since now, though nobody has closed that link yet. */
+  #look(endpoint: Endpoint, isHeard: (nodeId: string) => boolean, nowMs: number): void {
+    const { nodeId, met } = endpoint;
+    endpoint.met = nodeId !== undefined && isHeard(nodeId);
+    if (!met || endpoint.met) return;
+    endpoint.downSinceMs = nowMs;
+    endpoint.failures = 0;
+  }
+
   #lost(endpoint: Endpoint, life: LinkLife, nowMs: number): void {
+    endpoint.met = false;
     if (life.heard) endpoint.downSinceMs = nowMs;
     // Whoever takes us on and leaves at once, again and again, is not dialled at full speed.
     if (!life.heard || life.livedMs < STABLE_MS) {

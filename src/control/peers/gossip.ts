@@ -5,8 +5,9 @@
  * number than that of the list it holds pulls the list. Relays pull lists with counts on a module of their own.
  * Pure state: links are numbers, time comes with each call.
  *
- * Invariants: a link has at most one pull in flight; a list is taken only as the answer to it; nothing is sent over a link that
- * is not active but answers to its requests; what a peer can make us do is bounded per second.
+ * Invariants: a link has at most one pull in flight, beside one that was given up when the peer proved to be a relay; a list is
+ * taken only as the answer to it; nothing is sent over a link that is not active but answers to its requests; what a peer can
+ * make us do is bounded per second.
  */
 import type { P2PRefusal } from '../../base/p2p-close-reason.js';
 import { RateLimit } from '../../core/rate-limit.js';
@@ -81,6 +82,8 @@ interface LinkState {
   topics: ReadonlyMap<string, number>;
   listMs: number;
   pull: Pull | undefined;
+  /** Seq of a pull whose answer is of no use any more. */
+  abandonedSeq: number | undefined;
   /** Another number was heard while a pull was in flight or not allowed. */
   pullAgain: boolean;
   announcedMs: number;
@@ -132,6 +135,7 @@ export class Gossip {
       topics: NO_TOPICS,
       listMs: Number.NEGATIVE_INFINITY,
       pull: undefined,
+      abandonedSeq: undefined,
       pullAgain: false,
       announcedMs: Number.NEGATIVE_INFINITY,
       staleSinceMs: undefined,
@@ -154,8 +158,9 @@ export class Gossip {
       this.#actions.routes(peer.link, state.topics);
     }
     this.#announce(state, nowMs);
-    // Relays are asked without waiting for their number; one that was heard while the link was held counts, too.
-    if (peer.isRelay ? state.knownSeq === 0 : state.heardSeq !== state.knownSeq) this.#wantPull(state, nowMs);
+    // A number that was heard while the link was held counts; a relay is asked without waiting for one.
+    const heardOther = state.heardSeq !== 0 && state.heardSeq !== state.knownSeq;
+    if (heardOther || (peer.isRelay && state.knownSeq === 0)) this.#wantPull(state, nowMs);
   }
 
   /** The peer turned out to be a relay: its list has counts, and it is told of ours. */
@@ -164,6 +169,8 @@ export class Gossip {
     if (!state) return;
     state.peer = peer;
     state.knownSeq = 0;
+    // A list without counts that is on its way.
+    state.abandonedSeq = state.pull?.seq;
     state.pull = undefined;
     if (!state.active) return;
     this.#announce(state, nowMs);
@@ -334,6 +341,10 @@ export class Gossip {
 
   #listed(state: LinkState, module: number, seq: number, payload: Uint8Array, nowMs: number): void {
     const { pull, peer } = state;
+    if (seq === state.abandonedSeq) {
+      state.abandonedSeq = undefined;
+      return;
+    }
     if (pull?.seq !== seq || pull.module !== module) {
       this.#actions.refused(peer.link, 'topic-list', 1);
       return;

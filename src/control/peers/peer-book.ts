@@ -79,8 +79,11 @@ export interface PeerBookActions {
   sendHello(link: number): void;
   /** The link is the one to route over. */
   peerActive(link: number, peer: Peer): void;
-  /** The kind of an active peer became known (or a hello came late): it was `unknown` or `legacy` before. */
-  peerChanged(link: number, peer: Peer): void;
+  /**
+   * The kind of a peer became known (or a hello came late): it was `unknown` or `legacy` before. Told of held links, too: what
+   * came over one is answered, and handed over when it ends, as between relays.
+   */
+  peerChanged(link: number, peer: Peer, state: LinkState): void;
   /** The link is no longer to be routed over; comes before its `close`, and before `peerActive` of another one. */
   peerGone(link: number, peer: Peer): void;
   /** A second link of a connected node: answer what comes over it, send nothing over it. Becomes active or is closed. */
@@ -186,7 +189,7 @@ export class PeerBook {
     this.#hear(link, nowMs);
     if (link.hello) return;
     link.hello = hello;
-    if (link.state === 'active') this.#actions.peerChanged(linkNumber, link.peer);
+    this.#actions.peerChanged(linkNumber, link.peer, link.state);
     const node = this.#nodes.get(link.nodeId);
     if (node) this.#settle(node, nowMs);
   }
@@ -231,7 +234,9 @@ export class PeerBook {
   /** New lists: links that they refuse are closed. */
   replaceLists(lists: PeerLists, nowMs: number): void {
     this.#policy = new PeerPolicy(lists);
-    for (const link of [...this.#links.values()]) {
+    // Active ones last: no link of a node that is refused moves up for a moment.
+    const links = [...this.#links.values()].sort((a, b) => Number(a.state === 'active') - Number(b.state === 'active'));
+    for (const link of links) {
       const refusal = this.#policy.refusal(link.nodeId, link.info.isSdkCertificate);
       if (refusal && this.#links.has(link.info.link)) this.#drop(link, refusal, nowMs);
     }
@@ -362,7 +367,7 @@ export class PeerBook {
       else this.#drop(link, 'duplicate-peer', nowMs);
     } else if (!link.hello && !link.legacy) {
       link.legacy = true;
-      this.#actions.peerChanged(link.info.link, link.peer);
+      this.#actions.peerChanged(link.info.link, link.peer, link.state);
     }
   }
 
@@ -381,18 +386,16 @@ export class PeerBook {
     const wasActive = node.active === link;
     if (wasActive) this.#deactivate(node, link);
     const life = { livedMs: nowMs - link.upMs, heard: link.heard };
+    if (wasActive && node.held.length === 0) this.#dials.nodeLost(link.nodeId, life, nowMs);
     this.#endpointFree(link.info, life, nowMs);
     if (reason) this.#actions.close(number, reason);
     if (!wasActive || node.active) return;
     // One whose hello is there is known to be alive and to be a relay.
     const next = node.held.find((held) => held.hello) ?? node.held[0];
-    if (next) {
-      this.#unhold(node, next);
-      this.#activate(node, next);
-      this.#settle(node, nowMs);
-    } else {
-      this.#dials.nodeLost(link.nodeId, link.info.endpoint, life, nowMs);
-    }
+    if (!next) return;
+    this.#unhold(node, next);
+    this.#activate(node, next);
+    this.#settle(node, nowMs);
   }
 
   #endpointFree(info: LinkInfo, life: { livedMs: number; heard: boolean }, nowMs: number): void {

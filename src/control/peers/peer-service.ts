@@ -259,8 +259,9 @@ export class PeerService {
         if (superseded?.nodeId === peer.nodeId) this.#gossip.withdrawRoutes(superseded.link);
         this.#logPeer('info', link, { kind: peer.kind }, 'peer connected');
       },
-      peerChanged: (link, peer) => {
-        this.#postState(peer, 'active');
+      peerChanged: (link, peer, state) => {
+        this.#postState(peer, state);
+        if (state !== 'active') return;
         if (peer.kind === 'relay') this.#gossip.becameRelay(gossipPeer(peer), this.#nowMs);
         const words = peer.kind === 'relay' ? 'peer is a relay' : 'peer is a 2.x node, it said no hello';
         this.#logPeer('info', link, { kind: peer.kind }, words);

@@ -3,7 +3,7 @@ import { createFrameScanner } from '../../../src/addon/scanner.js';
 import type { FailureReason } from '../../../src/base/failure-reason.js';
 import type { Endpoint } from '../../../src/core/endpoint.js';
 import { requesterList, targetList } from '../../../src/core/pending-requests.js';
-import { Router, type RouterLimits, type RouterObserver } from '../../../src/core/router.js';
+import { type PeerAnswer, Router, type RouterLimits, type RouterObserver } from '../../../src/core/router.js';
 import { SeenCache } from '../../../src/core/seen-cache.js';
 import { type Topic, TopicTable } from '../../../src/core/topic-table.js';
 import { encodeFrame } from '../../../src/wire/channel/frame.js';
@@ -22,8 +22,10 @@ export interface Answer {
 export class FakeEndpoint implements Endpoint {
   readonly id: number;
   isPeer = false;
+  process: string | undefined = undefined;
   /** Takes no bytes at the moment. */
   slow = false;
+  /** Of the frames in `delivered`, at the same places. */
   readonly tickets: number[] = [];
   readonly routerRequests = requesterList();
   readonly routerPushes = targetList();
@@ -32,6 +34,8 @@ export class FakeEndpoint implements Endpoint {
   full = false;
   readonly delivered: Buffer[] = [];
   readonly answers: Answer[] = [];
+  /** What the answers in `answers` were handed back with, at the same places. */
+  readonly answerTickets: number[] = [];
   heldBytes = 0;
   /** Frames offered by `deliver`, taken or not. */
   offered = 0;
@@ -52,12 +56,19 @@ export class FakeEndpoint implements Endpoint {
     return true;
   }
 
-  answer(frame: Buffer): void {
-    this.answers.push({ frame, code: frame.readInt32BE(38), reason: undefined });
+  /** The number under which `frame` was delivered. */
+  ticketOf(frame: Buffer): number {
+    return this.tickets[this.delivered.indexOf(frame)];
   }
 
-  answerFailure(frame: Buffer, code: number, reason: FailureReason): void {
+  answer(frame: Buffer, ticket: number): void {
+    this.answers.push({ frame, code: frame.readInt32BE(38), reason: undefined });
+    this.answerTickets.push(ticket);
+  }
+
+  answerFailure(frame: Buffer, code: number, reason: FailureReason, ticket: number): void {
     this.answers.push({ frame, code, reason });
+    this.answerTickets.push(ticket);
   }
 
   held(bytes: number): void {
@@ -108,6 +119,8 @@ export class CountingObserver implements RouterObserver {
   /** Are there peers whose lists could be asked for? */
   hasPeers = false;
   forwards = true;
+  /** Who was asked about by `mayForward`. */
+  readonly askedToForward: Endpoint[] = [];
   /** What left over peer links, and what was answered: what a bandwidth limit would charge. */
   readonly forwardedFrames: { sender: Endpoint; frameBytes: number }[] = [];
   readonly answers: { from: Endpoint; requester: Endpoint; topic: string | undefined; frameBytes: number }[] = [];
@@ -127,7 +140,8 @@ export class CountingObserver implements RouterObserver {
     return this.hasPeers;
   }
 
-  mayForward(): boolean {
+  mayForward(requester: Endpoint): boolean {
+    this.askedToForward.push(requester);
     return this.forwards;
   }
 
@@ -169,6 +183,23 @@ export function makeWorld(limits: Partial<RouterLimits> = {}) {
       topics.replace(endpoint, names);
       return endpoint;
     },
+    /** A link to a peer with so many subscribers for each topic. */
+    joinPeer: (weights: Readonly<Record<string, number>> = {}): FakeEndpoint => {
+      const peer = new FakeEndpoint(nextId++);
+      peer.isPeer = true;
+      topics.replaceRoutes(peer, new Map(Object.entries(weights)));
+      return peer;
+    },
+    /** The list of a peer comes, as in the shard. */
+    route: (peer: FakeEndpoint, weights: Readonly<Record<string, number>>): void => {
+      if (topics.replaceRoutes(peer, new Map(Object.entries(weights)))) router.routesChanged(nowMs);
+    },
+    /** A session replaces its topics, as in the shard. */
+    subscribe: (session: FakeEndpoint, ...names: string[]): void => {
+      if (topics.replace(session, names).added.length > 0) router.routesChanged(nowMs);
+    },
+    /** The lists of peers are as fresh as they will get. */
+    pulled: (): void => router.pulled(nowMs),
     /** The order of a session's end in the shard: subscriptions first, so that nothing is pushed to it again. */
     leave: (endpoint: FakeEndpoint): void => {
       topics.remove(endpoint);
@@ -180,6 +211,17 @@ export function makeWorld(limits: Partial<RouterLimits> = {}) {
       router.unicast(from, frame, idOf(topic), nowMs);
       return frame;
     },
+    /** A request that comes over the link `from` under `ticket`. */
+    askOver: (from: FakeEndpoint, ticket: number, seq: string, topic = 'T'): Buffer => {
+      const frame = makeMessage(UNICAST, seq, topic);
+      router.unicast(from, frame, idOf(topic), nowMs, ticket);
+      return frame;
+    },
+    multicast: (from: FakeEndpoint, frame: Buffer, topic = 'T', onDropped: () => void = () => {}): number =>
+      router.multicast(from, frame, idOf(topic), nowMs, onDropped),
+    /** What a peer sends back for a request that was pushed to it. */
+    peerResponds: (peer: FakeEndpoint, request: Buffer, kind: PeerAnswer, result = 0): boolean =>
+      router.peerResponse(peer, peer.ticketOf(request), responseTo(request, result), kind, nowMs),
     respond: (from: FakeEndpoint, request: Buffer, result = 0): boolean =>
       router.response(from, responseTo(request, result), nowMs),
     /** Moves the clock and lets the router look at it. */
