@@ -133,7 +133,7 @@ describe('a relay that is killed and started again', () => {
   });
 });
 
-/** CPU time that a process takes in a while, as a share of one core. */
+/** CPU time that a process takes in a while, as a share of one core: a measurement, so here time does pass. */
 async function coreShare(pid: number, windowMs: number): Promise<number> {
   const [beforeMs, startMs] = [cpuMs(pid), performance.now()];
   await new Promise((resolve) => setTimeout(resolve, windowMs));

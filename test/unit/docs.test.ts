@@ -32,6 +32,7 @@ const EXPECTED_PAGES = [
   'docs/errors.md',
   'docs/operations.md',
   'docs/protocol.md',
+  'docs/sdks.md',
   'docs/security.md',
 ];
 
