@@ -18,18 +18,30 @@ interface Entry {
   usedMs: number;
 }
 
+/** A challenge that wants to pass. */
+export interface ChallengeAttempt {
+  /** Who challenges: the handle of a session, here or behind a relay, or a 2.x node. */
+  readonly source: string;
+  /** The link it came over; undefined for a session of this relay. */
+  readonly link: number | undefined;
+  /** The session has announced that it sends on the message topic; a peer has pulled a list that holds the challenge topic. */
+  readonly certifying: boolean;
+  /** Somebody takes challenges on the topic. */
+  readonly held: boolean;
+  readonly challengeTopic: string;
+  readonly messageTopic: string;
+  readonly payload: Uint8Array;
+}
+
 export class ChallengeGate {
   /** In the order of last use. */
   readonly #limits = new Map<string, Entry>();
 
-  /** Counts a challenge against its source. @param source who challenges: a session's handle, or a link */
-  admit(
-    source: string,
-    challengeTopic: string,
-    messageTopic: string,
-    payload: Uint8Array,
-    nowMs: number,
-  ): ChallengeResult {
+  /** Judges a challenge, and counts one that passes against its source. */
+  admit(attempt: ChallengeAttempt, nowMs: number): ChallengeResult {
+    const { source, link, certifying, held, challengeTopic, messageTopic, payload } = attempt;
+    if (!certifying) return link === undefined ? 'not-a-sender' : 'not-listed';
+    if (!held) return 'no-subscriber';
     if (challengeShape(payload, challengeTopic, messageTopic) === undefined) return 'shape';
     return this.#limit(`${source} ${challengeTopic}`, nowMs).take(nowMs) ? 'passed' : 'rate';
   }

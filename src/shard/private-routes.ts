@@ -28,6 +28,7 @@ import type { ShardContext } from './context.js';
 import type { ControlToShard, ShardToControl } from './messages.js';
 import { owned } from './owned.js';
 import type { PeerLink } from './peer-link.js';
+import { PrivateReceivers } from './private-receivers.js';
 import type { Session } from './session.js';
 
 /** Messages of the control thread that are for this side. */
@@ -71,7 +72,7 @@ export class PrivateRoutes {
   readonly #endpointOf: (id: number) => Session | PeerLink | undefined;
   readonly #gate = new ChallengeGate();
   readonly #states = new Map<number, PrivateState>();
-  readonly #byHandle = new Map<string, Session>();
+  readonly #receivers = new PrivateReceivers();
   /** By route and message topic. */
   readonly #routes = new Map<string, Map<string, DetachedTopic>>();
   readonly #challengeTopics = new Map<string, DetachedTopic>();
@@ -102,14 +103,14 @@ export class PrivateRoutes {
     this.#states.set(session.id, state);
     if (names.length === state.topics.length && names.every((name, index) => name === state.topics[index])) return;
     state.topics = names;
-    this.#byHandle.set(session.handle, session);
+    this.#receivers.subscribed(session, names);
     this.#withdraw(session, state);
     this.#announce(session, names);
   }
 
   sessionEnded(session: Session): void {
     this.#leave(session.id);
-    this.#byHandle.delete(session.handle);
+    this.#receivers.ended(session);
     if (this.#states.delete(session.id)) this.#announce(session, []);
   }
 
@@ -164,9 +165,9 @@ export class PrivateRoutes {
   fromNode(link: PeerLink, frame: Buffer, ticket: number): void {
     const name = topicOf(frame);
     const topic = parsePrivateTopic(name);
-    if (link.legacy && topic?.kind === 'message') {
-      // The node has certified this relay as a whole; who only subscribes to the name has not been asked for a signature.
-      this.#deliver(link, frame, ticket, name, this.#holdersOf(name));
+    const receivers = topic?.kind === 'message' ? this.#receivers.unnamed(name, link.legacy) : undefined;
+    if (receivers) {
+      this.#deliver(link, frame, ticket, name, receivers);
     } else if (link.legacy && topic?.kind === 'challenge' && isUnicast(frame)) {
       this.#challengeFromPeer(link, frame, ticket, name, topic, `link ${link.id}`);
     } else {
@@ -187,12 +188,7 @@ export class PrivateRoutes {
     }
     const name = topicOf(frame);
     if (message && topic.kind === 'message') {
-      const ids = new Set<number>();
-      for (const handle of message.handles) {
-        const session = this.#byHandle.get(handle);
-        if (session) ids.add(session.id);
-      }
-      this.#deliver(link, frame, ticket, name, ids);
+      this.#deliver(link, frame, ticket, name, this.#receivers.named(message.handles, name));
     } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
       this.#challengeFromPeer(link, frame, ticket, name, topic, challenge.handle);
     } else {
@@ -297,19 +293,15 @@ export class PrivateRoutes {
   }
 
   #challenge(session: Session, frame: Buffer, name: string, topic: PrivateTopic): void {
-    const { router, clock } = this.#context;
-    const nowMs = clock.nowMs();
-    const holders = this.#challengeTopics.get(name);
-    let result: ChallengeResult;
-    if (!this.#states.get(session.id)?.senderOf.has(topic.messageTopic)) result = 'not-a-sender';
-    else if (!holders) result = 'no-subscriber';
-    else result = this.#gate.admit(session.handle, name, topic.messageTopic, payloadOf(frame), nowMs);
-    this.#countChallenge(result);
-    if (result === 'passed' && holders) {
-      router.unicastTo(session, owned(frame), holders, undefined, nowMs);
-      return;
-    }
-    router.refuse(session, frame, 100, result === 'no-subscriber' ? 'no-subscriber' : 'challenge-refused');
+    const certifying = this.#states.get(session.id)?.senderOf.has(topic.messageTopic) ?? false;
+    const result = this.#pass(session, frame, name, topic, { source: session.handle, certifying }, 0);
+    if (result === 'passed') return;
+    this.#context.router.refuse(
+      session,
+      frame,
+      100,
+      result === 'no-subscriber' ? 'no-subscriber' : 'challenge-refused',
+    );
   }
 
   #challengeFromPeer(
@@ -320,16 +312,38 @@ export class PrivateRoutes {
     topic: PrivateTopic,
     source: string,
   ): void {
-    const { router, clock } = this.#context;
+    const certifying = this.#listed.get(link.id)?.has(name) ?? false;
+    const result = this.#pass(link, frame, name, topic, { source, certifying }, ticket);
+    if (result !== 'passed') this.#context.router.refuse(link, frame, 100, 'challenge-refused', ticket);
+  }
+
+  /** Hands a challenge to who holds its topic, if the gate lets it. */
+  #pass(
+    requester: Session | PeerLink,
+    frame: Buffer,
+    name: string,
+    { messageTopic }: PrivateTopic,
+    { source, certifying }: { readonly source: string; readonly certifying: boolean },
+    ticket: number,
+  ): ChallengeResult {
+    const { router, clock, stats } = this.#context;
     const nowMs = clock.nowMs();
     const holders = this.#challengeTopics.get(name);
-    let result: ChallengeResult;
-    if (!this.#listed.get(link.id)?.has(name)) result = 'not-listed';
-    else if (!holders) result = 'no-subscriber';
-    else result = this.#gate.admit(source, name, topic.messageTopic, payloadOf(frame), nowMs);
-    this.#countChallenge(result);
-    if (result === 'passed' && holders) router.unicastTo(link, owned(frame), holders, undefined, nowMs, ticket);
-    else router.refuse(link, frame, 100, 'challenge-refused', ticket);
+    const result = this.#gate.admit(
+      {
+        source,
+        link: requester.isPeer ? requester.id : undefined,
+        certifying,
+        held: holders !== undefined,
+        challengeTopic: name,
+        messageTopic,
+        payload: payloadOf(frame),
+      },
+      nowMs,
+    );
+    stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
+    if (result === 'passed' && holders) router.unicastTo(requester, owned(frame), holders, undefined, nowMs, ticket);
+    return result;
   }
 
   #deliver(link: PeerLink, frame: Buffer, ticket: number, name: string, only: ReadonlySet<number>): void {
@@ -350,16 +364,6 @@ export class PrivateRoutes {
   /** Nothing is answered to a multicast. */
   #refuse(link: PeerLink, frame: Buffer, ticket: number, reason: 'private-topic'): void {
     if (isUnicast(frame)) this.#context.router.refuse(link, frame, 100, reason, ticket);
-  }
-
-  /** Sessions that subscribe to a message topic and can be challenged for it. */
-  #holdersOf(messageTopic: string): ReadonlySet<number> {
-    const ids = new Set<number>();
-    for (const [id, { topics }] of this.#states) {
-      if (!topics.includes(messageTopic)) continue;
-      if (topics.some((name) => isChallengeOf(name, messageTopic))) ids.add(id);
-    }
-    return ids;
   }
 
   #target(route: string, name: string, id: number, handles: readonly string[]): void {
@@ -430,10 +434,6 @@ export class PrivateRoutes {
     state.questions.add(seq.toString('hex'));
     session.send(encodeFrame(MessageType.requestCertification, seq, 0, body));
   }
-
-  #countChallenge(result: ChallengeResult): void {
-    this.#context.stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
-  }
 }
 
 /** Names the sessions behind a relay that may receive; a 2.x node gets the plain frame. */
@@ -476,11 +476,6 @@ const topicOf = (frame: Buffer): string =>
   frame.toString('utf8', CHANNEL_HEADER_BYTES + 1, CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
 
 const payloadOf = (frame: Buffer): Buffer => frame.subarray(CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
-
-function isChallengeOf(name: string, messageTopic: string): boolean {
-  const topic = parsePrivateTopic(name);
-  return topic?.kind === 'challenge' && topic.messageTopic === messageTopic;
-}
 
 function count({ stats }: ShardContext, copies: number): void {
   if (copies < 0) stats.add('multicastDuplicates');

@@ -13,6 +13,7 @@ import type { Stats } from '../../base/stats.js';
 import { Certification, type PairView, type Subscriber } from '../../core/certification.js';
 import type { ControlToShard, PrivateSession, ShardToControl } from '../../shard/messages.js';
 import { formatCertificationRequest, parseCertificationResult } from '../../wire/channel/certification.js';
+import { challengesByTopic } from '../../wire/channel/challenge-topics.js';
 import { parsePrivateTopic } from '../../wire/channel/topic.js';
 import type { PrivateSubscriber } from '../../wire/mesh/relay-topics.js';
 import type { GossipPeer, PeerPrivateTopics } from '../peers/gossip.js';
@@ -403,19 +404,6 @@ function topicHash(topic: string): string {
 }
 
 const nameOf = (messageTopic: string): string => parsePrivateTopic(messageTopic)?.name ?? messageTopic;
-
-/** Challenge topics by the message topic that they are for, in byte order. */
-function challengesByTopic(topics: readonly string[]): Map<string, string[]> {
-  const challenges = new Map<string, string[]>();
-  for (const topic of [...topics].sort()) {
-    const parsed = parsePrivateTopic(topic);
-    if (parsed?.kind !== 'challenge') continue;
-    const known = challenges.get(parsed.messageTopic) ?? [];
-    challenges.set(parsed.messageTopic, known);
-    known.push(topic);
-  }
-  return challenges;
-}
 
 function relaySubscribers(nodeId: string, byTopic: ReadonlyMap<string, readonly PrivateSubscriber[]>): Subscriber[] {
   const subscribers: Subscriber[] = [];
