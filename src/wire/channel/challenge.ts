@@ -61,7 +61,8 @@ function isWeb3Block(payload: Uint8Array, challengeTopic: string, messageTopic: 
   const json = readJson(viewOf(payload, jsonStart, payload.length), {
     bytesMax: JSON_BYTES_MAX,
     depthMax: 1,
-    separatorsMax: 8,
+    // Two members: a third one, or one of the two twice, would be room for bytes of the attacker's choice.
+    separatorsMax: 1,
   });
   if (!json.ok || !isJsonObject(json.value) || Object.keys(json.value).length !== 2) return false;
   const random = member(json.value, 'randValue');
