@@ -71,20 +71,18 @@ export class PrivateTopics {
   /** Peers whose link went; their subscribers go at the next tick, unless another link has come. */
   readonly #lost = new Set<string>();
   readonly #targets = new Map<string, Targets>();
+  /** Who takes challenges, by challenge topic. */
   readonly #holders = new Map<string, readonly Subscriber[]>();
+  /** What peers are told of sessions here is not what it was. */
+  #unannounced = false;
 
   constructor(options: PrivateTopicsOptions) {
     this.#options = options;
-    const { post } = options;
     this.#certification = new Certification(options.ttlMs, {
       ask: (sender, subscriber, challengeTopic) => this.#ask(sender, subscriber, challengeTopic),
       allow: (sender, subscriber) => this.#allow(sender, subscriber),
       deny: (sender, subscriber) => this.#deny(sender, subscriber),
-      challengeRoute: (topic, holders) => {
-        if (holders.length === 0) this.#holders.delete(topic);
-        else this.#holders.set(topic, holders);
-        post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
-      },
+      challengeRoute: (topic, holders) => this.#challengeRoute(topic, holders),
       claimRefused: (subscriber) => this.#note('claim-refused', subscriber, undefined),
       outcome: (sender, subscriber, outcome) => this.#note(outcome, subscriber, sender),
     });
@@ -114,6 +112,7 @@ export class PrivateTopics {
     const subscribers =
       topics.kind === 'sessions' ? relaySubscribers(nodeId, topics.byTopic) : nodeSubscribers(nodeId, topics.names);
     this.#certification.setSubscribers(nodeId, subscribers, this.#nowMs);
+    this.#announce();
   }
 
   /** The link over which a peer is reached from now on. */
@@ -144,6 +143,7 @@ export class PrivateTopics {
     }
     this.#lost.clear();
     this.#certification.tick(this.#nowMs);
+    this.#announce();
   }
 
   /** Every pair; with a session, the pairs of that session alone. */
@@ -225,16 +225,28 @@ export class PrivateTopics {
     if (subscribers.length === 0 && local.subscribers.length === 0) return;
     local.subscribers = subscribers;
     this.#certification.setSubscribers(originOf(session.id), subscribers, this.#nowMs);
+    this.#unannounced = true;
+    this.#announce();
+  }
+
+  #announce(): void {
+    if (!this.#unannounced) return;
+    this.#unannounced = false;
     this.#options.announce(this.#announced());
   }
 
+  /**
+   * Sessions whose claim on their challenge topic counts here. With another one in the list, a relay that does not know which was
+   * the first would take the signature of the holder for one of the thief.
+   */
   #announced(): Map<string, PrivateSubscriber[]> {
     const announced = new Map<string, PrivateSubscriber[]>();
     let count = 0;
     for (const { session, subscribers } of this.#sessions.values()) {
-      for (const { messageTopic, challengeTopics } of subscribers) {
+      for (const { id, messageTopic, challengeTopics } of subscribers) {
         const [challengeTopic] = challengeTopics;
-        if (challengeTopic === undefined || ++count > PRIVATE_SUBSCRIBERS_MAX) continue;
+        const holds = this.#holders.get(challengeTopic)?.some((holder) => holder.id === id);
+        if (!holds || ++count > PRIVATE_SUBSCRIBERS_MAX) continue;
         const sessions = announced.get(messageTopic) ?? [];
         announced.set(messageTopic, sessions);
         sessions.push({ handle: session.handle, digest: session.certificateDigest, challengeTopic });
@@ -270,6 +282,14 @@ export class PrivateTopics {
   }
 
   // ---- what the certification wants
+
+  #challengeRoute(topic: string, holders: readonly Subscriber[]): void {
+    // Only what changes here: relays that answered every list of another with one of their own would never end.
+    if (!sameSubscribers(localOf(this.#holders.get(topic) ?? []), localOf(holders))) this.#unannounced = true;
+    if (holders.length === 0) this.#holders.delete(topic);
+    else this.#holders.set(topic, holders);
+    this.#options.post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
+  }
 
   #ask(sender: string, { nodeId, messageTopic }: Subscriber, challengeTopic: string): void {
     const body = formatCertificationRequest({ nodeId, messageTopic, challengeTopic });
@@ -376,6 +396,10 @@ export class PrivateTopics {
 /** No node ID begins so. */
 const LOCAL = 'session ';
 const originOf = (session: number): string => `${LOCAL}${session}`;
+const localOf = (subscribers: readonly Subscriber[]): Subscriber[] =>
+  subscribers.filter(({ origin }) => origin.startsWith(LOCAL));
+const sameSubscribers = (a: readonly Subscriber[], b: readonly Subscriber[]): boolean =>
+  a.length === b.length && a.every(({ id }) => b.some((other) => other.id === id));
 const senderId = (session: number): string => `s${session}`;
 const sessionOf = (sender: string): number => Number(sender.slice(1));
 
