@@ -22,6 +22,7 @@ import {
   HANDLES_MAX,
 } from '../wire/mesh/private-frame.js';
 import { RelayPacketType } from '../wire/mesh/relay-module.js';
+import { AskedClaims } from './asked-claims.js';
 import { mayPass } from './bandwidth.js';
 import { ChallengeGate } from './challenge-gate.js';
 import type { ShardContext } from './context.js';
@@ -55,10 +56,18 @@ class PrivateState {
   readonly senderOf = new Map<string, string>();
   /** Sequences of 0x37 that it has not acknowledged, in hex. */
   readonly questions = new Set<string>();
+  readonly asked = new AskedClaims();
   /** Results (0x38) that the control thread has not settled: it may allow in this moment what is sent next. */
   unsettled = 0;
   /** Messages that found no route meanwhile, in their order. */
   parked: Buffer[] = [];
+}
+
+/** Who challenges, see `ChallengeAttempt`, and which holders of the topic it means; undefined for any. */
+interface Challenger {
+  readonly source: string;
+  readonly certifying: boolean;
+  readonly only: ReadonlySet<number> | undefined;
 }
 
 interface LinkHandles {
@@ -227,7 +236,7 @@ export class PrivateRoutes {
         return;
       case 'certify': {
         const session = this.#endpointOf(message.session);
-        if (session && !session.isPeer) this.#ask(session, message.body);
+        if (session && !session.isPeer) this.#ask(session, message);
         return;
       }
     }
@@ -293,8 +302,10 @@ export class PrivateRoutes {
   }
 
   #challenge(session: Session, frame: Buffer, name: string, topic: PrivateTopic): void {
-    const certifying = this.#states.get(session.id)?.senderOf.has(topic.messageTopic) ?? false;
-    const result = this.#pass(session, frame, name, topic, { source: session.handle, certifying }, 0);
+    const state = this.#states.get(session.id);
+    const certifying = state?.senderOf.has(topic.messageTopic) ?? false;
+    const only = state?.asked.receivers(name);
+    const result = this.#pass(session, frame, name, topic, { source: session.handle, certifying, only }, 0);
     if (result === 'passed') return;
     this.#context.router.refuse(
       session,
@@ -313,7 +324,7 @@ export class PrivateRoutes {
     source: string,
   ): void {
     const certifying = this.#listed.get(link.id)?.has(name) ?? false;
-    const result = this.#pass(link, frame, name, topic, { source, certifying }, ticket);
+    const result = this.#pass(link, frame, name, topic, { source, certifying, only: undefined }, ticket);
     if (result !== 'passed') this.#context.router.refuse(link, frame, 100, 'challenge-refused', ticket);
   }
 
@@ -323,7 +334,7 @@ export class PrivateRoutes {
     frame: Buffer,
     name: string,
     { messageTopic }: PrivateTopic,
-    { source, certifying }: { readonly source: string; readonly certifying: boolean },
+    { source, certifying, only }: Challenger,
     ticket: number,
   ): ChallengeResult {
     const { router, clock, stats } = this.#context;
@@ -342,7 +353,7 @@ export class PrivateRoutes {
       nowMs,
     );
     stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
-    if (result === 'passed' && holders) router.unicastTo(requester, owned(frame), holders, undefined, nowMs, ticket);
+    if (result === 'passed' && holders) router.unicastTo(requester, owned(frame), holders, only, nowMs, ticket);
     return result;
   }
 
@@ -422,9 +433,10 @@ export class PrivateRoutes {
     if (byName?.size === 0) this.#routes.delete(route);
   }
 
-  #ask(session: Session, body: Uint8Array): void {
+  #ask(session: Session, { body, challengeTopic, endpoint }: Extract<PrivateMessage, { type: 'certify' }>): void {
     const state = this.#states.get(session.id);
     if (!state || session.closed) return;
+    state.asked.asked(challengeTopic, endpoint);
     this.#question++;
     const seq = Buffer.from(String(this.#question).padStart(SEQ_BYTES, '0'), 'latin1');
     if (state.questions.size >= QUESTIONS_MAX) {

@@ -21,6 +21,7 @@ const REFERENCE: Variant = {
   folder,
   modules: [
     'core/certification',
+    'shard/asked-claims',
     'shard/challenge-gate',
     'shard/private-receivers',
     'wire/channel/challenge-topics',

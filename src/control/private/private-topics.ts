@@ -291,9 +291,10 @@ export class PrivateTopics {
     this.#options.post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
   }
 
-  #ask(sender: string, { nodeId, messageTopic }: Subscriber, challengeTopic: string): void {
+  #ask(sender: string, { nodeId, messageTopic, origin }: Subscriber, challengeTopic: string): void {
     const body = formatCertificationRequest({ nodeId, messageTopic, challengeTopic });
-    this.#options.post({ type: 'certify', session: sessionOf(sender), body });
+    const endpoint = this.#endpointOf(origin);
+    this.#options.post({ type: 'certify', session: sessionOf(sender), body, challengeTopic, endpoint });
   }
 
   #allow(sender: string, subscriber: Subscriber): void {
