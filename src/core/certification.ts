@@ -7,7 +7,7 @@
  *
  * Invariants:
  *  - `allow` and `deny` alternate for a pair, and a pair is allowed exactly while it is certified;
- *  - a sender has at most one question open for each message topic and origin;
+ *  - a sender has at most one question open for each message topic and origin, and for each challenge topic;
  *  - a result counts once, only for a pair that was asked in the last 30 s, and for no other: each has a node ID of its own,
  *    which the sender's SDK echoes unread;
  *  - of several certificates that claim one challenge topic the first counts, the others wait until it is gone.
@@ -72,6 +72,8 @@ interface Pair {
   readonly backoff: Backoff;
   /** When the open question was asked. */
   askedMs: number | undefined;
+  /** What the last question was about. */
+  askedTopic: string | undefined;
   lastAskedMs: number;
   /** Until when a result counts; 0 when none does. */
   openUntilMs: number;
@@ -172,7 +174,7 @@ export class Certification {
     const topics = this.#senders.get(sender)?.topics ?? [];
     for (const topic of topics) {
       for (const pair of this.#pairs.get(keyOf(sender, topic))?.values() ?? []) {
-        if (pair.askedMs === undefined || !pair.subscriber.challengeTopics.includes(challengeTopic)) continue;
+        if (pair.askedMs === undefined || pair.askedTopic !== challengeTopic) continue;
         this.#fail(pair, 'challenge-failed', nowMs);
         this.#askNext(pair.sender, topic, nowMs);
         return;
@@ -264,6 +266,7 @@ export class Certification {
       subscriber,
       backoff: this.#backoffs.get(`${sender.digest} ${subscriber.digest} ${subscriber.messageTopic}`, nowMs),
       askedMs: undefined,
+      askedTopic: undefined,
       lastAskedMs: Number.NEGATIVE_INFINITY,
       openUntilMs: 0,
       certifiedUntilMs: undefined,
@@ -285,9 +288,10 @@ export class Certification {
   #askNext(sender: Sender, messageTopic: string, nowMs: number): void {
     const pairs = this.#pairs.get(keyOf(sender.id, messageTopic));
     if (!pairs) return;
-    const busy = new Set<string>();
-    for (const { askedMs, subscriber } of pairs.values()) {
-      if (askedMs !== undefined) busy.add(subscriber.origin);
+    // A challenge names only its topic: with two questions about one, nobody could tell which of them it is for.
+    const busy = new Set<string | undefined>();
+    for (const { askedMs, askedTopic, subscriber } of pairs.values()) {
+      if (askedMs !== undefined) busy.add(subscriber.origin).add(askedTopic);
     }
     const due = [...pairs.values()].filter((pair) => this.#isDue(pair, nowMs));
     due.sort((a, b) => a.lastAskedMs - b.lastAskedMs);
@@ -296,11 +300,18 @@ export class Certification {
       if (busy.has(subscriber.origin)) continue;
       const topics = subscriber.challengeTopics.filter((topic) => this.#claims.holds(topic, subscriber));
       if (topics.length === 0) continue;
-      busy.add(subscriber.origin);
+      const topic = topics[pair.turn % topics.length];
+      if (busy.has(topic)) continue;
+      busy.add(subscriber.origin).add(topic);
+      for (const other of pairs.values()) {
+        // Its challenge may still come, and would bring the signature of this one.
+        if (other.askedTopic === topic) other.openUntilMs = 0;
+      }
       pair.askedMs = nowMs;
+      pair.askedTopic = topic;
       pair.lastAskedMs = nowMs;
       pair.openUntilMs = nowMs + RESULT_WINDOW_MS;
-      this.#actions.ask(sender.id, subscriber, topics[pair.turn % topics.length]);
+      this.#actions.ask(sender.id, subscriber, topic);
     }
   }
 

@@ -6,45 +6,81 @@ import type { ChallengeResult } from '../base/stats.js';
 import { RateLimit } from '../core/rate-limit.js';
 import { challengeShape } from '../wire/channel/challenge.js';
 
-/** Each source may challenge a topic this often at once, then every two seconds. */
-const BURST = 4;
-const PER_SECOND = 0.5;
-/** Sources and topics remembered; one that was quiet for eight seconds has its whole allowance again and may be forgotten. */
+/** How often somebody may challenge a topic: this often at once, then at this rate. */
+interface Allowance {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/** A sender challenges once, and some more while it fails. */
+const SOURCE: Allowance = { burst: 4, perSecond: 0.5 };
+/**
+ * All senders behind a link together: a relay names the one that challenges as it likes, so their own allowances bind only an
+ * honest one. Hundreds of senders may be certified at once; a signature costs a subscriber a millisecond.
+ */
+const LINK: Allowance = { burst: 256, perSecond: 16 };
+/** Sources and topics remembered, and links and topics. */
 const LIMITS_MAX = 8_192;
-const FULL_AGAIN_MS = (BURST / PER_SECOND) * 1_000;
+
+/** A challenge that wants to pass. */
+export interface ChallengeAttempt {
+  /** Who challenges: the handle of a session, here or behind a relay, or a 2.x node. */
+  readonly source: string;
+  /** The link it came over; undefined for a session of this relay. */
+  readonly link: number | undefined;
+  /** The session has announced that it sends on the message topic; a peer has pulled a list that holds the challenge topic. */
+  readonly certifying: boolean;
+  /** Somebody takes challenges on the topic. */
+  readonly held: boolean;
+  readonly challengeTopic: string;
+  readonly messageTopic: string;
+  readonly payload: Uint8Array;
+}
+
+export class ChallengeGate {
+  readonly #sources = new Allowances(SOURCE);
+  readonly #links = new Allowances(LINK);
+
+  /** Judges a challenge, and counts one that passes against its source. */
+  admit(attempt: ChallengeAttempt, nowMs: number): ChallengeResult {
+    const { source, link, certifying, held, challengeTopic, messageTopic, payload } = attempt;
+    if (!certifying) return link === undefined ? 'not-a-sender' : 'not-listed';
+    if (!held) return 'no-subscriber';
+    if (challengeShape(payload, challengeTopic, messageTopic) === undefined) return 'shape';
+    // The link first: what it may not send must not make entries for sources.
+    if (link !== undefined && !this.#links.take(`${link} ${challengeTopic}`, nowMs)) return 'rate';
+    return this.#sources.take(`${source} ${challengeTopic}`, nowMs) ? 'passed' : 'rate';
+  }
+}
 
 interface Entry {
   readonly limit: RateLimit;
   usedMs: number;
 }
 
-export class ChallengeGate {
+class Allowances {
+  readonly #allowance: Allowance;
+  /** Quiet for this long, an allowance is whole again and may be forgotten. */
+  readonly #fullAgainMs: number;
   /** In the order of last use. */
   readonly #limits = new Map<string, Entry>();
 
-  /** Counts a challenge against its source. @param source who challenges: a session's handle, or a link */
-  admit(
-    source: string,
-    challengeTopic: string,
-    messageTopic: string,
-    payload: Uint8Array,
-    nowMs: number,
-  ): ChallengeResult {
-    if (challengeShape(payload, challengeTopic, messageTopic) === undefined) return 'shape';
-    return this.#limit(`${source} ${challengeTopic}`, nowMs).take(nowMs) ? 'passed' : 'rate';
+  constructor(allowance: Allowance) {
+    this.#allowance = allowance;
+    this.#fullAgainMs = (allowance.burst / allowance.perSecond) * 1_000;
   }
 
-  #limit(key: string, nowMs: number): RateLimit {
-    const known = this.#limits.get(key);
+  take(key: string, nowMs: number): boolean {
+    const { perSecond, burst } = this.#allowance;
+    const entry = this.#limits.get(key) ?? { limit: new RateLimit(perSecond, burst, nowMs), usedMs: nowMs };
     this.#limits.delete(key);
-    const entry = known ?? { limit: new RateLimit(PER_SECOND, BURST, nowMs), usedMs: nowMs };
     entry.usedMs = nowMs;
     this.#limits.set(key, entry);
     for (const [oldest, { usedMs }] of this.#limits) {
       // Above the bound also those go whose allowance is not whole: memory is worth more than a burst.
-      if (this.#limits.size <= LIMITS_MAX && nowMs - usedMs < FULL_AGAIN_MS) break;
+      if (this.#limits.size <= LIMITS_MAX && nowMs - usedMs < this.#fullAgainMs) break;
       this.#limits.delete(oldest);
     }
-    return entry.limit;
+    return entry.limit.take(nowMs);
   }
 }

@@ -125,8 +125,14 @@ export type ControlToShard =
   | { readonly type: 'challenge-listed'; readonly link: number; readonly topics: readonly string[] }
   /** A `certification-result` of the session is done with, and what came of it was said before. */
   | { readonly type: 'private-settled'; readonly session: number }
-  /** Push a 0x37 to the session. */
-  | { readonly type: 'certify'; readonly session: number; readonly body: Uint8Array };
+  /** Push a 0x37 to the session, about the claim on the challenge topic that stands behind the endpoint. */
+  | {
+      readonly type: 'certify';
+      readonly session: number;
+      readonly body: Uint8Array;
+      readonly challengeTopic: string;
+      readonly endpoint: number | undefined;
+    };
 
 export type ShardToControl =
   | {

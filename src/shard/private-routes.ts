@@ -22,12 +22,14 @@ import {
   HANDLES_MAX,
 } from '../wire/mesh/private-frame.js';
 import { RelayPacketType } from '../wire/mesh/relay-module.js';
+import { AskedClaims } from './asked-claims.js';
 import { mayPass } from './bandwidth.js';
 import { ChallengeGate } from './challenge-gate.js';
 import type { ShardContext } from './context.js';
 import type { ControlToShard, ShardToControl } from './messages.js';
 import { owned } from './owned.js';
 import type { PeerLink } from './peer-link.js';
+import { PrivateReceivers } from './private-receivers.js';
 import type { Session } from './session.js';
 
 /** Messages of the control thread that are for this side. */
@@ -54,10 +56,18 @@ class PrivateState {
   readonly senderOf = new Map<string, string>();
   /** Sequences of 0x37 that it has not acknowledged, in hex. */
   readonly questions = new Set<string>();
+  readonly asked = new AskedClaims();
   /** Results (0x38) that the control thread has not settled: it may allow in this moment what is sent next. */
   unsettled = 0;
   /** Messages that found no route meanwhile, in their order. */
   parked: Buffer[] = [];
+}
+
+/** Who challenges, see `ChallengeAttempt`, and which holders of the topic it means; undefined for any. */
+interface Challenger {
+  readonly source: string;
+  readonly certifying: boolean;
+  readonly only: ReadonlySet<number> | undefined;
 }
 
 interface LinkHandles {
@@ -71,7 +81,7 @@ export class PrivateRoutes {
   readonly #endpointOf: (id: number) => Session | PeerLink | undefined;
   readonly #gate = new ChallengeGate();
   readonly #states = new Map<number, PrivateState>();
-  readonly #byHandle = new Map<string, Session>();
+  readonly #receivers = new PrivateReceivers();
   /** By route and message topic. */
   readonly #routes = new Map<string, Map<string, DetachedTopic>>();
   readonly #challengeTopics = new Map<string, DetachedTopic>();
@@ -102,14 +112,14 @@ export class PrivateRoutes {
     this.#states.set(session.id, state);
     if (names.length === state.topics.length && names.every((name, index) => name === state.topics[index])) return;
     state.topics = names;
-    this.#byHandle.set(session.handle, session);
+    this.#receivers.subscribed(session, names);
     this.#withdraw(session, state);
     this.#announce(session, names);
   }
 
   sessionEnded(session: Session): void {
     this.#leave(session.id);
-    this.#byHandle.delete(session.handle);
+    this.#receivers.ended(session);
     if (this.#states.delete(session.id)) this.#announce(session, []);
   }
 
@@ -164,9 +174,9 @@ export class PrivateRoutes {
   fromNode(link: PeerLink, frame: Buffer, ticket: number): void {
     const name = topicOf(frame);
     const topic = parsePrivateTopic(name);
-    if (link.legacy && topic?.kind === 'message') {
-      // The node has certified this relay as a whole; who only subscribes to the name has not been asked for a signature.
-      this.#deliver(link, frame, ticket, name, this.#holdersOf(name));
+    const receivers = topic?.kind === 'message' ? this.#receivers.unnamed(name, link.legacy) : undefined;
+    if (receivers) {
+      this.#deliver(link, frame, ticket, name, receivers);
     } else if (link.legacy && topic?.kind === 'challenge' && isUnicast(frame)) {
       this.#challengeFromPeer(link, frame, ticket, name, topic, `link ${link.id}`);
     } else {
@@ -187,12 +197,7 @@ export class PrivateRoutes {
     }
     const name = topicOf(frame);
     if (message && topic.kind === 'message') {
-      const ids = new Set<number>();
-      for (const handle of message.handles) {
-        const session = this.#byHandle.get(handle);
-        if (session) ids.add(session.id);
-      }
-      this.#deliver(link, frame, ticket, name, ids);
+      this.#deliver(link, frame, ticket, name, this.#receivers.named(message.handles, name));
     } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
       this.#challengeFromPeer(link, frame, ticket, name, topic, challenge.handle);
     } else {
@@ -231,7 +236,7 @@ export class PrivateRoutes {
         return;
       case 'certify': {
         const session = this.#endpointOf(message.session);
-        if (session && !session.isPeer) this.#ask(session, message.body);
+        if (session && !session.isPeer) this.#ask(session, message);
         return;
       }
     }
@@ -297,19 +302,17 @@ export class PrivateRoutes {
   }
 
   #challenge(session: Session, frame: Buffer, name: string, topic: PrivateTopic): void {
-    const { router, clock } = this.#context;
-    const nowMs = clock.nowMs();
-    const holders = this.#challengeTopics.get(name);
-    let result: ChallengeResult;
-    if (!this.#states.get(session.id)?.senderOf.has(topic.messageTopic)) result = 'not-a-sender';
-    else if (!holders) result = 'no-subscriber';
-    else result = this.#gate.admit(session.handle, name, topic.messageTopic, payloadOf(frame), nowMs);
-    this.#countChallenge(result);
-    if (result === 'passed' && holders) {
-      router.unicastTo(session, owned(frame), holders, undefined, nowMs);
-      return;
-    }
-    router.refuse(session, frame, 100, result === 'no-subscriber' ? 'no-subscriber' : 'challenge-refused');
+    const state = this.#states.get(session.id);
+    const certifying = state?.senderOf.has(topic.messageTopic) ?? false;
+    const only = state?.asked.receivers(name);
+    const result = this.#pass(session, frame, name, topic, { source: session.handle, certifying, only }, 0);
+    if (result === 'passed') return;
+    this.#context.router.refuse(
+      session,
+      frame,
+      100,
+      result === 'no-subscriber' ? 'no-subscriber' : 'challenge-refused',
+    );
   }
 
   #challengeFromPeer(
@@ -320,16 +323,38 @@ export class PrivateRoutes {
     topic: PrivateTopic,
     source: string,
   ): void {
-    const { router, clock } = this.#context;
+    const certifying = this.#listed.get(link.id)?.has(name) ?? false;
+    const result = this.#pass(link, frame, name, topic, { source, certifying, only: undefined }, ticket);
+    if (result !== 'passed') this.#context.router.refuse(link, frame, 100, 'challenge-refused', ticket);
+  }
+
+  /** Hands a challenge to who holds its topic, if the gate lets it. */
+  #pass(
+    requester: Session | PeerLink,
+    frame: Buffer,
+    name: string,
+    { messageTopic }: PrivateTopic,
+    { source, certifying, only }: Challenger,
+    ticket: number,
+  ): ChallengeResult {
+    const { router, clock, stats } = this.#context;
     const nowMs = clock.nowMs();
     const holders = this.#challengeTopics.get(name);
-    let result: ChallengeResult;
-    if (!this.#listed.get(link.id)?.has(name)) result = 'not-listed';
-    else if (!holders) result = 'no-subscriber';
-    else result = this.#gate.admit(source, name, topic.messageTopic, payloadOf(frame), nowMs);
-    this.#countChallenge(result);
-    if (result === 'passed' && holders) router.unicastTo(link, owned(frame), holders, undefined, nowMs, ticket);
-    else router.refuse(link, frame, 100, 'challenge-refused', ticket);
+    const result = this.#gate.admit(
+      {
+        source,
+        link: requester.isPeer ? requester.id : undefined,
+        certifying,
+        held: holders !== undefined,
+        challengeTopic: name,
+        messageTopic,
+        payload: payloadOf(frame),
+      },
+      nowMs,
+    );
+    stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
+    if (result === 'passed' && holders) router.unicastTo(requester, owned(frame), holders, only, nowMs, ticket);
+    return result;
   }
 
   #deliver(link: PeerLink, frame: Buffer, ticket: number, name: string, only: ReadonlySet<number>): void {
@@ -350,16 +375,6 @@ export class PrivateRoutes {
   /** Nothing is answered to a multicast. */
   #refuse(link: PeerLink, frame: Buffer, ticket: number, reason: 'private-topic'): void {
     if (isUnicast(frame)) this.#context.router.refuse(link, frame, 100, reason, ticket);
-  }
-
-  /** Sessions that subscribe to a message topic and can be challenged for it. */
-  #holdersOf(messageTopic: string): ReadonlySet<number> {
-    const ids = new Set<number>();
-    for (const [id, { topics }] of this.#states) {
-      if (!topics.includes(messageTopic)) continue;
-      if (topics.some((name) => isChallengeOf(name, messageTopic))) ids.add(id);
-    }
-    return ids;
   }
 
   #target(route: string, name: string, id: number, handles: readonly string[]): void {
@@ -418,9 +433,10 @@ export class PrivateRoutes {
     if (byName?.size === 0) this.#routes.delete(route);
   }
 
-  #ask(session: Session, body: Uint8Array): void {
+  #ask(session: Session, { body, challengeTopic, endpoint }: Extract<PrivateMessage, { type: 'certify' }>): void {
     const state = this.#states.get(session.id);
     if (!state || session.closed) return;
+    state.asked.asked(challengeTopic, endpoint);
     this.#question++;
     const seq = Buffer.from(String(this.#question).padStart(SEQ_BYTES, '0'), 'latin1');
     if (state.questions.size >= QUESTIONS_MAX) {
@@ -429,10 +445,6 @@ export class PrivateRoutes {
     }
     state.questions.add(seq.toString('hex'));
     session.send(encodeFrame(MessageType.requestCertification, seq, 0, body));
-  }
-
-  #countChallenge(result: ChallengeResult): void {
-    this.#context.stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
   }
 }
 
@@ -476,11 +488,6 @@ const topicOf = (frame: Buffer): string =>
   frame.toString('utf8', CHANNEL_HEADER_BYTES + 1, CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
 
 const payloadOf = (frame: Buffer): Buffer => frame.subarray(CHANNEL_HEADER_BYTES + frame[CHANNEL_HEADER_BYTES]);
-
-function isChallengeOf(name: string, messageTopic: string): boolean {
-  const topic = parsePrivateTopic(name);
-  return topic?.kind === 'challenge' && topic.messageTopic === messageTopic;
-}
 
 function count({ stats }: ShardContext, copies: number): void {
   if (copies < 0) stats.add('multicastDuplicates');

@@ -3,10 +3,10 @@
  * chain). Made once per test run with the built package's own PKI and kept in a temporary directory; the TLS libraries
  * at both ends judge them independently.
  */
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { madeOnce } from './made-once.js';
 
 export const PROJECT_DIR = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -37,7 +37,6 @@ export interface TestPki {
 
 const LEAVES = ['sdkA', 'sdkB', 'expired', 'foreign'] as const;
 const DAY_MS = 86_400_000;
-const CACHE_PREFIX = 'amop-relay-test-pki-';
 
 /** What the tests use of dist/pki/authority.js. */
 interface Authority {
@@ -55,19 +54,8 @@ interface PkiModule {
   listenerCaPem(chain: Authority, agencies: readonly Authority[]): string;
 }
 
-/** The test files of one run are processes of one parent, so its id names the cache. */
 export async function testPki(): Promise<TestPki> {
-  const dir = join(tmpdir(), `${CACHE_PREFIX}${process.ppid}`);
-  const known = await load(dir);
-  if (known !== undefined) return known;
-  await removeStale();
-  const draft = await mkdtemp(join(tmpdir(), `${CACHE_PREFIX}draft-`));
-  await generate(draft);
-  // Another file of this run may have been faster: renaming onto its directory fails, and its files are as good.
-  await rename(draft, dir).catch(() => rm(draft, { recursive: true, force: true }));
-  const made = await load(dir);
-  if (made === undefined) throw new Error(`the test certificates are missing in ${dir}`);
-  return made;
+  return load(await madeOnce('pki', generate));
 }
 
 async function generate(dir: string): Promise<void> {
@@ -102,44 +90,21 @@ async function generate(dir: string): Promise<void> {
   }
 }
 
-async function load(dir: string): Promise<TestPki | undefined> {
+async function load(dir: string): Promise<TestPki> {
   const read = (name: string) => readFile(join(dir, name), 'utf8');
-  try {
-    const sets = {} as Record<(typeof LEAVES)[number], Record<Kind, Credentials>>;
-    for (const name of LEAVES) {
-      const byKind = {} as Record<Kind, Credentials>;
-      for (const kind of KINDS) {
-        byKind[kind] = {
-          key: await read(`${kind}/${name}.key`),
-          cert: await read(`${kind}/${name}.crt`),
-          ca: await read(`${kind}/root.crt`),
-        };
-      }
-      sets[name] = byKind;
+  const sets = {} as Record<(typeof LEAVES)[number], Record<Kind, Credentials>>;
+  for (const name of LEAVES) {
+    const byKind = {} as Record<Kind, Credentials>;
+    for (const kind of KINDS) {
+      byKind[kind] = {
+        key: await read(`${kind}/${name}.key`),
+        cert: await read(`${kind}/${name}.crt`),
+        ca: await read(`${kind}/root.crt`),
+      };
     }
-    return { dir, ...sets };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    sets[name] = byKind;
   }
-}
-
-/** Directories of runs whose process is gone. */
-async function removeStale(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const pid = Number(name.startsWith(CACHE_PREFIX) ? name.slice(CACHE_PREFIX.length) : Number.NaN);
-    if (!Number.isInteger(pid) || isAlive(pid)) continue;
-    await rm(join(tmpdir(), name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return { dir, ...sets };
 }
 
 /** What a listener of the tests presents, for servers that are not the relay. */

@@ -134,7 +134,8 @@ export class PrivateSender {
     return true;
   }
 
-  private async certify(question: Question): Promise<void> {
+  /** What an SDK does when it is asked. */
+  async certify(question: Question): Promise<void> {
     this.acknowledge(question);
     const payload = randomBytes(16).toString('hex');
     const answer = await this.client.response(this.challenge(question, payload)).catch(() => undefined);

@@ -32,6 +32,8 @@ export interface RelayOptions {
   readonly adminPort?: number;
   /** Those of a relay that is to be replaced; free ones otherwise. */
   readonly channelPorts?: Readonly<Record<Kind, number>>;
+  /** Another build than the one under test. */
+  readonly distDir?: string;
 }
 
 export interface LogLine {
@@ -60,17 +62,13 @@ export class RelayProcess {
   private stopping = false;
   private exited: { code: number | null; signal: NodeJS.Signals | null } | undefined;
 
-  private constructor(dir: string, pki: TestPki) {
+  private constructor(dir: string, pki: TestPki, distDir: string) {
     this.dir = dir;
     this.pki = pki;
-    this.child = spawn(
-      process.execPath,
-      [join(DIST_DIR, 'cli/main.js'), 'relay', '--config', join(dir, 'relay.toml')],
-      {
-        cwd: dir,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
+    this.child = spawn(process.execPath, [join(distDir, 'cli/main.js'), 'relay', '--config', join(dir, 'relay.toml')], {
+      cwd: dir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.exit = new Promise((resolve) => {
       this.child.once('close', (code, signal) => {
         this.exited = { code, signal };
@@ -88,11 +86,12 @@ export class RelayProcess {
 
   /** Starts a relay; the caller owns its end. Tests use `startRelay` or `useRelay`. */
   static async start(options: RelayOptions = {}): Promise<RelayProcess> {
-    if (!existsSync(join(DIST_DIR, 'cli/main.js'))) throw new Error(`${DIST_DIR}/cli/main.js is missing: build first`);
+    const { distDir = DIST_DIR } = options;
+    if (!existsSync(join(distDir, 'cli/main.js'))) throw new Error(`${distDir}/cli/main.js is missing: build first`);
     const pki = await testPki();
     const dir = await mkdtemp(join(tmpdir(), 'amop-relay-test-'));
     await writeFile(join(dir, 'relay.toml'), relayToml(pki, options));
-    const relay = new RelayProcess(dir, pki);
+    const relay = new RelayProcess(dir, pki, distDir);
     try {
       const ready = await Promise.race([
         relay.waitForLog((line) => line.msg === 'relay ready', 'the line "relay ready"', READY_DEADLINE_MS),

@@ -13,6 +13,7 @@ import type { Stats } from '../../base/stats.js';
 import { Certification, type PairView, type Subscriber } from '../../core/certification.js';
 import type { ControlToShard, PrivateSession, ShardToControl } from '../../shard/messages.js';
 import { formatCertificationRequest, parseCertificationResult } from '../../wire/channel/certification.js';
+import { challengesByTopic } from '../../wire/channel/challenge-topics.js';
 import { parsePrivateTopic } from '../../wire/channel/topic.js';
 import type { PrivateSubscriber } from '../../wire/mesh/relay-topics.js';
 import type { GossipPeer, PeerPrivateTopics } from '../peers/gossip.js';
@@ -73,21 +74,19 @@ export class PrivateTopics {
   /** Peers whose link went; their subscribers go at the next tick, unless another link has come. */
   readonly #lost = new Set<string>();
   readonly #targets = new Map<string, Targets>();
+  /** Who takes challenges, by challenge topic. */
   readonly #holders = new Map<string, readonly Subscriber[]>();
+  /** What peers are told of sessions here is not what it was. */
+  #unannounced = false;
 
   constructor(options: PrivateTopicsOptions) {
     this.#options = options;
     this.#maySend = options.maySend;
-    const { post } = options;
     this.#certification = new Certification(options.ttlMs, {
       ask: (sender, subscriber, challengeTopic) => this.#ask(sender, subscriber, challengeTopic),
       allow: (sender, subscriber) => this.#allow(sender, subscriber),
       deny: (sender, subscriber) => this.#deny(sender, subscriber),
-      challengeRoute: (topic, holders) => {
-        if (holders.length === 0) this.#holders.delete(topic);
-        else this.#holders.set(topic, holders);
-        post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
-      },
+      challengeRoute: (topic, holders) => this.#challengeRoute(topic, holders),
       claimRefused: (subscriber) => this.#note('claim-refused', subscriber, undefined),
       outcome: (sender, subscriber, outcome) => this.#note(outcome, subscriber, sender),
     });
@@ -117,6 +116,7 @@ export class PrivateTopics {
     const subscribers =
       topics.kind === 'sessions' ? relaySubscribers(nodeId, topics.byTopic) : nodeSubscribers(nodeId, topics.names);
     this.#certification.setSubscribers(nodeId, subscribers, this.#nowMs);
+    this.#announce();
   }
 
   /** The link over which a peer is reached from now on. */
@@ -147,6 +147,7 @@ export class PrivateTopics {
     }
     this.#lost.clear();
     this.#certification.tick(this.#nowMs);
+    this.#announce();
   }
 
   /** Other rules about who may send: sessions that may not any more lose their receivers at once. */
@@ -222,7 +223,7 @@ export class PrivateTopics {
       const challengeTopics = challenges.get(messageTopic)?.slice(0, 1) ?? [];
       if (challengeTopics.length === 0 && this.#options.certifyLocal) continue;
       subscribers.push({
-        id: `${session.handle} ${messageTopic}`,
+        id: subscriberId(session.handle, originOf(session.id), messageTopic),
         messageTopic,
         origin: originOf(session.id),
         owner: senderId(session.id),
@@ -235,16 +236,28 @@ export class PrivateTopics {
     if (subscribers.length === 0 && local.subscribers.length === 0) return;
     local.subscribers = subscribers;
     this.#certification.setSubscribers(originOf(session.id), subscribers, this.#nowMs);
+    this.#unannounced = true;
+    this.#announce();
+  }
+
+  #announce(): void {
+    if (!this.#unannounced) return;
+    this.#unannounced = false;
     this.#options.announce(this.#announced());
   }
 
+  /**
+   * Sessions whose claim on their challenge topic counts here. With another one in the list, a relay that does not know which was
+   * the first would take the signature of the holder for one of the thief.
+   */
   #announced(): Map<string, PrivateSubscriber[]> {
     const announced = new Map<string, PrivateSubscriber[]>();
     let count = 0;
     for (const { session, subscribers } of this.#sessions.values()) {
-      for (const { messageTopic, challengeTopics } of subscribers) {
+      for (const { id, messageTopic, challengeTopics } of subscribers) {
         const [challengeTopic] = challengeTopics;
-        if (challengeTopic === undefined || ++count > PRIVATE_SUBSCRIBERS_MAX) continue;
+        const holds = this.#holders.get(challengeTopic)?.some((holder) => holder.id === id);
+        if (!holds || ++count > PRIVATE_SUBSCRIBERS_MAX) continue;
         const sessions = announced.get(messageTopic) ?? [];
         announced.set(messageTopic, sessions);
         sessions.push({ handle: session.handle, digest: session.certificateDigest, challengeTopic });
@@ -281,9 +294,18 @@ export class PrivateTopics {
 
   // ---- what the certification wants
 
-  #ask(sender: string, { nodeId, messageTopic }: Subscriber, challengeTopic: string): void {
+  #challengeRoute(topic: string, holders: readonly Subscriber[]): void {
+    // Only what changes here: relays that answered every list of another with one of their own would never end.
+    if (!sameSubscribers(localOf(this.#holders.get(topic) ?? []), localOf(holders))) this.#unannounced = true;
+    if (holders.length === 0) this.#holders.delete(topic);
+    else this.#holders.set(topic, holders);
+    this.#options.post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
+  }
+
+  #ask(sender: string, { nodeId, messageTopic, origin }: Subscriber, challengeTopic: string): void {
     const body = formatCertificationRequest({ nodeId, messageTopic, challengeTopic });
-    this.#options.post({ type: 'certify', session: sessionOf(sender), body });
+    const endpoint = this.#endpointOf(origin);
+    this.#options.post({ type: 'certify', session: sessionOf(sender), body, challengeTopic, endpoint });
   }
 
   #allow(sender: string, subscriber: Subscriber): void {
@@ -386,6 +408,10 @@ export class PrivateTopics {
 /** No node ID begins so. */
 const LOCAL = 'session ';
 const originOf = (session: number): string => `${LOCAL}${session}`;
+const localOf = (subscribers: readonly Subscriber[]): Subscriber[] =>
+  subscribers.filter(({ origin }) => origin.startsWith(LOCAL));
+const sameSubscribers = (a: readonly Subscriber[], b: readonly Subscriber[]): boolean =>
+  a.length === b.length && a.every(({ id }) => b.some((other) => other.id === id));
 const senderId = (session: number): string => `s${session}`;
 const sessionOf = (sender: string): number => Number(sender.slice(1));
 
@@ -395,6 +421,10 @@ function targetOf(key: string): [string, string] {
   const blank = key.indexOf(' ');
   return [key.slice(0, blank), key.slice(blank + 1)];
 }
+
+/** A peer says itself what its handles are, so a handle alone would let one take the place of another peer's subscriber. */
+const subscriberId = (handle: string, origin: string, messageTopic: string): string =>
+  `${handle} ${origin} ${messageTopic}`;
 
 /** The handle behind a relay, empty for a session of this relay and for a 2.x node. */
 function handleOf({ origin, id }: Subscriber): string {
@@ -415,26 +445,13 @@ function topicHash(topic: string): string {
 
 const nameOf = (messageTopic: string): string => parsePrivateTopic(messageTopic)?.name ?? messageTopic;
 
-/** Challenge topics by the message topic that they are for, in byte order. */
-function challengesByTopic(topics: readonly string[]): Map<string, string[]> {
-  const challenges = new Map<string, string[]>();
-  for (const topic of [...topics].sort()) {
-    const parsed = parsePrivateTopic(topic);
-    if (parsed?.kind !== 'challenge') continue;
-    const known = challenges.get(parsed.messageTopic) ?? [];
-    challenges.set(parsed.messageTopic, known);
-    known.push(topic);
-  }
-  return challenges;
-}
-
 function relaySubscribers(nodeId: string, byTopic: ReadonlyMap<string, readonly PrivateSubscriber[]>): Subscriber[] {
   const subscribers: Subscriber[] = [];
   for (const [messageTopic, sessions] of byTopic) {
     if (parsePrivateTopic(messageTopic)?.kind !== 'message') continue;
     for (const { handle, digest, challengeTopic } of sessions) {
       subscribers.push({
-        id: `${handle} ${messageTopic}`,
+        id: subscriberId(handle, nodeId, messageTopic),
         messageTopic,
         origin: nodeId,
         nodeId: opaqueNodeId(nodeId, handle),

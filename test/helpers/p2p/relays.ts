@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { until } from '../deadline.js';
 import type { RawClient } from '../raw-client.js';
-import { type ConnectOptions, RelayProcess } from '../relay-process.js';
+import { type ConnectOptions, type RelayOptions, RelayProcess } from '../relay-process.js';
 import { type Agency, type NodeCredentials, P2PPki } from './p2p-pki.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -43,7 +43,12 @@ export interface MeshOptions {
   readonly extraToml?: string;
   /** Per relay. */
   readonly flowControl?: readonly (string | undefined)[];
+  /** Another build than the one under test, for every relay. */
+  readonly distDir?: string;
 }
+
+/** What is not about the P2P port. */
+export type ProcessOptions = Pick<RelayOptions, 'limits' | 'logLevel' | 'distDir'>;
 
 export function p2pToml(config: P2PConfig): string {
   const list = (values: readonly string[]) => `[${values.map((value) => JSON.stringify(value)).join(', ')}]`;
@@ -86,10 +91,7 @@ export class P2PRelay {
     this.p2pPort = p2pPort;
   }
 
-  static async start(
-    config: P2PConfig,
-    options: { limits?: Readonly<Record<string, number>>; logLevel?: string } = {},
-  ): Promise<P2PRelay> {
+  static async start(config: P2PConfig, options: ProcessOptions = {}): Promise<P2PRelay> {
     const relay = await RelayProcess.start({ ...options, extraToml: p2pToml(config) });
     const ready = relay.logs.find(({ msg }) => msg === 'relay ready')?.p2p as
       | { port: number; nodeId: string }
@@ -119,10 +121,7 @@ export class P2PRelay {
 }
 
 /** A relay for one test. */
-export async function startP2PRelay(
-  config: P2PConfig,
-  options: { limits?: Readonly<Record<string, number>>; logLevel?: string } = {},
-): Promise<P2PRelay> {
+export async function startP2PRelay(config: P2PConfig, options: ProcessOptions = {}): Promise<P2PRelay> {
   const relay = await P2PRelay.start(config, options);
   onTestFinished(() => relay.process.cleanUp());
   return relay;
@@ -177,6 +176,7 @@ export class Mesh {
   }
 
   async startRelay(index: number): Promise<void> {
+    const { limits, logLevel, distDir } = this.options;
     const dials = this.proxies.filter((_, other) => other < index || (this.options.mutual === true && other !== index));
     const relay = await P2PRelay.start(
       {
@@ -186,7 +186,7 @@ export class Mesh {
         flowControl: this.options.flowControl?.[index],
         extraToml: this.options.extraToml,
       },
-      { limits: this.options.limits, logLevel: this.options.logLevel },
+      { limits, logLevel, distDir },
     );
     this.relays[index] = relay;
     this.proxies[index].target = relay.p2pPort;

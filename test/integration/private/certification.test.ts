@@ -6,7 +6,8 @@ import { challengeTopic, messageTopic, PrivateSender, PrivateSubscriber } from '
 import { amopBody, newSeq, TYPE } from '../../helpers/wire.js';
 
 const limits = { subscriber_timeout_ms: 500, peer_timeout_ms: 2_000 };
-const USABLE_MS = 200;
+/** No round of gossip may pass first, which takes 5 s; how fast it is, the bench measures. */
+const USABLE_MS = 2_000;
 
 async function sender(mesh: Mesh, relay: number, name: string, ...words: string[]): Promise<PrivateSender> {
   return PrivateSender.join((onFrame) => mesh.connect(relay, { onFrame }), name, ...words);
@@ -22,7 +23,7 @@ describe.each([
 ])('private topics on %s', (_, there) => {
   const mesh = useMesh({ limits });
 
-  it('reach the holder of the key by unicast and multicast, within 200 ms of both being there', async () => {
+  it('reach the holder of the key by unicast and multicast without waiting for gossip', async () => {
     const name = `both-${there}`;
     const alice = await sender(mesh(), 0, name, 'right');
     const startMs = performance.now();
