@@ -97,12 +97,12 @@ describe('claims on a challenge topic', () => {
   });
 
   it('hand out the claimant as it was put last', () => {
-    const told: Claimant[][] = [];
-    const table = new ClaimTable<Claimant>({ changed: (_, claims) => told.push([...claims]), refused: () => {} });
+    const told = new Map<string, readonly Claimant[]>();
+    const table = new ClaimTable<Claimant>({ changed: (topic, claims) => told.set(topic, claims), refused: () => {} });
     table.put(claimant('one', 'D', 'V'));
     const again = claimant('one', 'D', 'V', 'W');
     table.put(again);
-    expect(told.at(-1)).toEqual([again]);
+    expect([told.get('V'), told.get('W')]).toEqual([[again], [again]]);
   });
 
   it('of nobody are dropped without a word', () => {

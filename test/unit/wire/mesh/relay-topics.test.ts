@@ -212,6 +212,23 @@ describe('a hostile topic list', () => {
     expect(parsed(bad)).toEqual({ topicSeq: 3, topics: [[N, 1]], subscribers: [], refused: 2 });
   });
 
+  it('loses a challenge topic that only looks like the right one after a repair', () => {
+    // A byte that is no UTF-8 becomes U+FFFD when it is decoded, which a name may hold.
+    const name = '#!$TopicNeedVerify_\ufffd';
+    const topic = text(challengeOf(name));
+    const at = topic.indexOf(0xef);
+    const raw = Buffer.concat([topic.subarray(0, at), Buffer.of(0xff), topic.subarray(at + 3)]);
+    const list = Buffer.concat([text(`3\t1 ${name}\t@${HANDLE} ${DIGEST} `), raw]);
+    expect(parsed(list)).toEqual({ topicSeq: 3, topics: [[name, 1]], subscribers: [], refused: 1 });
+  });
+
+  it('loses a challenge topic that is too long, as that of a name with 186 bytes', () => {
+    const list = (name: string) => `3\t1 ${name}\t${element({ challengeTopic: challengeOf(name) })}`;
+    const longest = `#!$TopicNeedVerify_${'x'.repeat(185)}`;
+    expect(parsed(list(longest))).toMatchObject({ refused: 0, subscribers: [[longest, [{ handle: HANDLE }]]] });
+    expect(parsed(list(`${longest}x`))).toMatchObject({ refused: 1, subscribers: [] });
+  });
+
   it.each(['0', '-1', '+1', '', ' ', '1.5', '0x1', '1000001', '99999999', '00000001', '１'])(
     'loses a topic with the count %j',
     (count) => expect(parsed(`3\t${count} a\t1 b`)).toMatchObject({ topics: [['b', 1]], refused: 1 }),
