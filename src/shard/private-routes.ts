@@ -261,12 +261,14 @@ export class PrivateRoutes {
     const state = this.#states.get(session.id);
     const route = state?.senderOf.get(name);
     const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
-    if (!topic && state && state.unsettled > 0 && state.parked.length < PARKED_MAX) {
+    // Behind those that wait, too: what the result allows is told before the result is settled.
+    const waits = state !== undefined && state.unsettled > 0 && (!topic || state.parked.length > 0);
+    if (waits && state.parked.length < PARKED_MAX) {
       session.held(frame.length);
       state.parked.push(owned(frame));
       return;
     }
-    if (!topic) {
+    if (!topic || waits) {
       router.refuse(session, frame, 100, 'not-certified');
       return;
     }
