@@ -168,7 +168,7 @@ export class PrivateRoutes {
       // The node has certified this relay as a whole; who only subscribes to the name has not been asked for a signature.
       this.#deliver(link, frame, ticket, name, this.#holdersOf(name));
     } else if (link.legacy && topic?.kind === 'challenge' && isUnicast(frame)) {
-      this.#challengeFromPeer(link, frame, ticket, name, topic, `link ${link.id}`);
+      this.#challengeFromPeer(link, frame, ticket, name, topic, link.identity.nodeId);
     } else {
       link.refuse('malformed-body');
       this.#refuse(link, frame, ticket, 'private-topic');
@@ -194,7 +194,8 @@ export class PrivateRoutes {
       }
       this.#deliver(link, frame, ticket, name, ids);
     } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
-      this.#challengeFromPeer(link, frame, ticket, name, topic, challenge.handle);
+      // A handle is what this peer calls one of its sessions: that of another peer is not its to use up.
+      this.#challengeFromPeer(link, frame, ticket, name, topic, `${link.identity.nodeId} ${challenge.handle}`);
     } else {
       link.refuse('malformed-body');
       this.#refuse(link, frame, ticket, 'private-topic');

@@ -657,6 +657,19 @@ describe('a frame of another relay', () => {
     expect([world.challenges('passed'), world.challenges('rate'), world.challenges('not-listed')]).toEqual([5, 1, 1]);
   });
 
+  it('uses up the allowance of no session behind another relay', () => {
+    const world = new PrivateWorld();
+    const [relay, mallory] = [world.link(), world.link()];
+    const bob = world.session(N, V);
+    world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
+    for (const link of [relay, mallory]) world.control({ type: 'challenge-listed', link: link.id, topics: [V] });
+    const from = (link: typeof relay) =>
+      world.fromRelay(link, RelayPacketType.challenge, Buffer.concat([encodeHandle('a'.repeat(16)), challenge()]));
+    for (let n = 0; n < 9; n++) from(mallory);
+    from(relay);
+    expect(world.challenges('passed')).toBe(5);
+  });
+
   it('is refused when it carries no channel frame on a private topic, without an answer', () => {
     const world = new PrivateWorld();
     const relay = world.link();
