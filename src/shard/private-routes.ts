@@ -228,7 +228,8 @@ export class PrivateRoutes {
         this.#challengeRoute(message.topic, message.endpoints);
         return;
       case 'challenge-listed':
-        this.#listed.set(message.link, new Set(message.topics));
+        // The link may have ended while this was on its way: nobody would take it out again.
+        if (this.#endpointOf(message.link)) this.#listed.set(message.link, new Set(message.topics));
         return;
       case 'certify': {
         const session = this.#endpointOf(message.session);

@@ -708,6 +708,20 @@ describe('a frame of another relay', () => {
       ['malformed-body', 'malformed-body', 'malformed-frame'],
     ]);
   });
+
+  it('finds no list of a link that has ended, even if the control thread named it late', () => {
+    const world = new PrivateWorld();
+    const [relay, late] = [world.link(), world.link()];
+    const bob = world.session(N, V);
+    world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
+    world.control({ type: 'challenge-listed', link: relay.id, topics: [V] });
+    for (const link of [relay, late]) world.end(link);
+    world.control({ type: 'challenge-listed', link: late.id, topics: [V] });
+    for (const link of [relay, late]) {
+      world.fromRelay(link, RelayPacketType.challenge, Buffer.concat([encodeHandle('a'.repeat(16)), challenge()]));
+    }
+    expect([bob.delivered, world.challenges('not-listed')]).toEqual([[], 2]);
+  });
 });
 
 it('sequences of questions cannot be those of applications by chance alone', () => {
