@@ -15,7 +15,16 @@ import type { PeerLink } from '../../../src/shard/peer-link.js';
 import { type PrivateMessage, PrivateRoutes } from '../../../src/shard/private-routes.js';
 import type { Session } from '../../../src/shard/session.js';
 import { createRows } from '../../../src/transport/frame-reader.js';
-import { CountingObserver, FakeEndpoint, makeScanner, ROUTER_LIMITS, responseTo } from '../core/fakes.js';
+import {
+  CountingObserver,
+  FakeEndpoint,
+  MULTICAST,
+  makeMessage,
+  makeScanner,
+  ROUTER_LIMITS,
+  responseTo,
+  UNICAST,
+} from '../core/fakes.js';
 
 export const N = '#!$TopicNeedVerify_n';
 export const M = '#!$TopicNeedVerify_m';
@@ -237,3 +246,22 @@ export class PrivateWorld {
 
 export const failuresOf = (endpoint: FakeEndpoint): (string | number | undefined)[][] =>
   endpoint.answers.map(({ code, reason }) => [code, reason]);
+
+/** Frames with a sequence of their own each. */
+let sequence = 0;
+export const V = challengeOf(N);
+export const unicast = (topic = N, payload = 'secret'): Buffer =>
+  makeMessage(UNICAST, `u${sequence++}`, topic, payload);
+export const multicast = (topic = N, payload = 'secret'): Buffer =>
+  makeMessage(MULTICAST, `m${sequence++}`, topic, payload);
+export const challenge = (topic = V, payload = RANDOM): Buffer =>
+  makeMessage(UNICAST, `c${sequence++}`, topic, payload);
+
+/** A sender of N with a push topic and a receiver that is allowed, both here. */
+export function pair(): { world: PrivateWorld; alice: FakeSession; bob: FakeSession; route: string } {
+  const world = new PrivateWorld();
+  const alice = world.session(pushOf(N));
+  const bob = world.session(N, V);
+  const route = world.route(alice, N, bob);
+  return { world, alice, bob, route };
+}
