@@ -218,7 +218,6 @@ export class PrivateRoutes {
       case 'private-untarget': {
         const topic = this.#routes.get(message.route)?.get(message.topic);
         if (topic) this.#take(topic, message.endpoint);
-        this.#forgetEmpty(message.route, message.topic);
         return;
       }
       case 'private-settled':
@@ -371,7 +370,7 @@ export class PrivateRoutes {
     if (!endpoint || endpoint.closed) return;
     const byName = this.#routes.get(route) ?? new Map<string, DetachedTopic>();
     this.#routes.set(route, byName);
-    const topic = byName.get(name) ?? new DetachedTopic(name, new MessageForm());
+    const topic = byName.get(name) ?? new DetachedTopic(name, new MessageForm(route));
     byName.set(name, topic);
     (topic.form as MessageForm).set(id, handles);
     this.#put(topic, endpoint, Math.max(1, handles.length));
@@ -389,8 +388,7 @@ export class PrivateRoutes {
       const endpoint = this.#endpointOf(id);
       if (endpoint && !endpoint.closed) this.#put(topic, endpoint, 1);
     }
-    if (topic.subscribers.size === 0) this.#challengeTopics.delete(name);
-    else this.#challengeTopics.set(name, topic);
+    if (topic.subscribers.size > 0) this.#challengeTopics.set(name, topic);
   }
 
   #put(topic: DetachedTopic, endpoint: Endpoint, weight: number): void {
@@ -400,26 +398,27 @@ export class PrivateRoutes {
     standsIn.add(topic);
   }
 
+  /** Takes a receiver out, and with the last one its topic: one without receivers is as good as none. */
   #take(topic: DetachedTopic, id: number): void {
     const endpoint = this.#endpointOf(id);
     if (endpoint) topic.subscribers.remove(endpoint);
     const standsIn = this.#standsIn.get(id);
     standsIn?.delete(topic);
     if (standsIn?.size === 0) this.#standsIn.delete(id);
+    if (topic.subscribers.size > 0) return;
+    if (!(topic.form instanceof MessageForm)) {
+      this.#challengeTopics.delete(topic.name);
+      return;
+    }
+    const { route } = topic.form;
+    const byName = this.#routes.get(route);
+    byName?.delete(topic.name);
+    if (byName?.size === 0) this.#routes.delete(route);
   }
 
   /** The endpoint is receiver and sender of nothing any more. Called while it can still be found by its number. */
   #leave(id: number): void {
-    for (const topic of [...(this.#standsIn.get(id) ?? [])]) {
-      this.#take(topic, id);
-      if (topic.form === CHALLENGE_FORM && topic.subscribers.size === 0) this.#challengeTopics.delete(topic.name);
-    }
-  }
-
-  #forgetEmpty(route: string, name: string): void {
-    const byName = this.#routes.get(route);
-    if (byName?.get(name)?.subscribers.size === 0) byName.delete(name);
-    if (byName?.size === 0) this.#routes.delete(route);
+    for (const topic of [...(this.#standsIn.get(id) ?? [])]) this.#take(topic, id);
   }
 
   #ask(session: Session, body: Uint8Array): void {
@@ -443,7 +442,12 @@ export class PrivateRoutes {
 /** Names the sessions behind a relay that may receive; a 2.x node gets the plain frame. */
 class MessageForm implements RelayForm {
   readonly packetType = RelayPacketType.privateMessage;
+  readonly route: string;
   readonly #links = new Map<number, LinkHandles>();
+
+  constructor(route: string) {
+    this.route = route;
+  }
 
   set(link: number, handles: readonly string[]): void {
     this.#links.set(link, { handles: handles.slice(0, HANDLES_MAX), next: 0 });

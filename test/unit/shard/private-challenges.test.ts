@@ -57,6 +57,7 @@ describe('a challenge of a session', () => {
     world.end(bob);
     expect(failuresOf(alice)).toEqual([[102, 'subscriber-gone']]);
     world.send(alice, challenge());
+    expect([world.challenges('passed'), world.challenges('no-subscriber')]).toEqual([1, 1]);
     expect(world.postsOf('challenge-failed')).toEqual([
       { type: 'challenge-failed', session: alice.id, topic: V },
       { type: 'challenge-failed', session: alice.id, topic: V },
@@ -91,7 +92,15 @@ describe('a challenge of a session', () => {
   it('goes to who holds the topic now', () => {
     const { world, alice, bob } = open();
     const carol = world.session(N, V);
-    world.control({ type: 'challenge-route', topic: V, endpoints: [carol.id, 99] });
+    const closing = world.session(N, V);
+    closing.closed = true;
+    world.control({ type: 'challenge-route', topic: V, endpoints: [carol.id, closing.id, 99] });
+    for (let n = 0; n < 3; n++) {
+      const frame = world.send(alice, challenge());
+      world.answer(carol, frame);
+    }
+    expect([carol.delivered.length, closing.delivered.length]).toEqual([3, 0]);
+    carol.delivered.length = 0;
     world.send(alice, challenge());
     expect([bob.delivered.length, carol.delivered.length]).toEqual([0, 1]);
     world.control({ type: 'challenge-route', topic: V, endpoints: [] });

@@ -52,6 +52,7 @@ describe('a frame of a 2.x node', () => {
     world.fromNode(node, challenge());
     expect([world.challenges('passed'), world.challenges('not-listed'), world.challenges('shape')]).toEqual([1, 2, 1]);
     expect(bob.delivered).toHaveLength(1);
+    expect(world.postsOf('challenge-failed'), 'of a session only').toEqual([]);
   });
 
   it('is rate limited as a challenge by the node as a whole', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeMessage, RESPONSE } from '../core/fakes.js';
-import { failuresOf, multicast, N, PrivateWorld, pair, pushOf, unicast, V } from './private-world.js';
+import { challengeOf, failuresOf, multicast, N, PrivateWorld, pair, pushOf, unicast, V } from './private-world.js';
 
 const resultFrame = (body: string): Buffer => {
   const frame = Buffer.alloc(42 + body.length);
@@ -58,6 +58,17 @@ describe('a message right behind a result', () => {
     expect(alice.heldBytes).toBe(0);
     world.send(alice, unicast());
     expect(alice.answers).toHaveLength(2);
+  });
+
+  it('waits, too, when there was a receiver once that has left', () => {
+    const { world, alice, bob, route } = pair();
+    const carol = world.session(N, challengeOf(N, '1'));
+    world.end(bob);
+    world.result(alice, RESULT);
+    world.send(alice, unicast());
+    world.target(route, N, carol);
+    world.control({ type: 'private-settled', session: alice.id });
+    expect([carol.delivered.length, alice.answers]).toEqual([1, []]);
   });
 
   it('does not wait when its receiver was allowed before', () => {

@@ -162,6 +162,22 @@ describe('a message on a private topic', () => {
     expect(refused()).toBe(true);
   });
 
+  it('ends with the link to its receivers', () => {
+    const world = new PrivateWorld();
+    const alice = world.session(pushOf(N));
+    const link = world.link();
+    const route = world.route(alice, N);
+    world.target(route, N, link, ['a'.repeat(16)]);
+    world.end(link);
+    world.send(alice, unicast());
+    world.send(alice, multicast());
+    expect([link.relayed, alice.acknowledged]).toEqual([[], []]);
+    expect(failuresOf(alice)).toEqual([
+      [100, 'not-certified'],
+      [100, 'not-certified'],
+    ]);
+  });
+
   it('ends for a sender that drops its push topic, at once, and for that topic alone', () => {
     const { world, alice, bob } = pair();
     world.route(alice, M, bob);
