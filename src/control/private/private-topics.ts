@@ -423,7 +423,8 @@ function relaySubscribers(nodeId: string, byTopic: ReadonlyMap<string, readonly 
     if (parsePrivateTopic(messageTopic)?.kind !== 'message') continue;
     for (const { handle, digest, challengeTopic } of sessions) {
       subscribers.push({
-        id: `${handle} ${messageTopic}`,
+        // Of this peer: it may list the handles of other relays, which they tell everybody.
+        id: `${handle} ${nodeId} ${messageTopic}`,
         messageTopic,
         origin: nodeId,
         nodeId: opaqueNodeId(nodeId, handle),
