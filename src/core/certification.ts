@@ -141,7 +141,7 @@ export class Certification {
     const known = this.#byOrigin.get(origin) ?? new Map<string, Subscriber>();
     const wanted = new Map(subscribers.map((subscriber) => [subscriber.id, subscriber]));
     for (const [id, subscriber] of known) {
-      if (wanted.get(id)?.messageTopic !== subscriber.messageTopic) this.#dropSubscriber(subscriber, nowMs);
+      if (!isSame(subscriber, wanted.get(id))) this.#dropSubscriber(subscriber, nowMs);
     }
     if (wanted.size === 0) this.#byOrigin.delete(origin);
     else this.#byOrigin.set(origin, wanted);
@@ -357,6 +357,11 @@ export class Certification {
 /** A blank cannot stand in an id. */
 const keyOf = (sender: string, messageTopic: string): string => `${sender} ${messageTopic}`;
 const topicOf = (key: string): string => key.slice(key.indexOf(' ') + 1);
+
+/** A subscriber may rename its challenge topics; what it was certified for and by which certificate are what it is. */
+function isSame(before: Subscriber, now: Subscriber | undefined): boolean {
+  return before.messageTopic === now?.messageTopic && before.digest === now.digest && before.nodeId === now.nodeId;
+}
 
 function sameTopics(a: Claim, b: Claim): boolean {
   return (

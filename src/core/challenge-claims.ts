@@ -3,7 +3,7 @@
  *
  * Java and Go give one challenge topic to every server they are connected to, so claims of one certificate are one subscriber.
  * A claim of another certificate would draw challenges that are meant for somebody else: the first certificate holds the topic,
- * others wait in the order in which they came and take over when it is gone.
+ * others wait in the order in which they came and take over when it is gone, which is when the last of its claims is.
  */
 
 export interface Claim {
@@ -24,7 +24,7 @@ const CLAIMS_MAX = 64;
 
 export class ClaimTable<T extends Claim & { readonly id: string }> {
   readonly #events: ClaimEvents<T>;
-  /** In the order in which they came. */
+  /** Those of one certificate together, certificates in the order in which they came. */
   readonly #claims = new Map<string, T[]>();
   readonly #held = new Map<string, readonly string[]>();
 
@@ -61,7 +61,7 @@ export class ClaimTable<T extends Claim & { readonly id: string }> {
     }
     this.#claims.set(topic, claims);
     if (at >= 0) claims[at] = claimant;
-    else claims.push(claimant);
+    else claims.splice(placeFor(claimant.digest, claims), 0, claimant);
     if (claims[0].digest === claimant.digest) this.#changed(topic);
     else if (at < 0) this.#events.refused(claimant, topic);
   }
@@ -84,4 +84,10 @@ export class ClaimTable<T extends Claim & { readonly id: string }> {
       claims.filter(({ digest }) => digest === claims[0].digest),
     );
   }
+}
+
+/** Behind the last claim of the same certificate, or at the end. */
+function placeFor(digest: string, claims: readonly Claim[]): number {
+  const last = claims.findLastIndex((claim) => claim.digest === digest);
+  return last < 0 ? claims.length : last + 1;
 }

@@ -178,7 +178,7 @@ export class PrivateRoutes {
     if (receivers) {
       this.#deliver(link, frame, ticket, name, receivers);
     } else if (link.legacy && topic?.kind === 'challenge' && isUnicast(frame)) {
-      this.#challengeFromPeer(link, frame, ticket, name, topic, `link ${link.id}`);
+      this.#challengeFromPeer(link, frame, ticket, name, topic, link.identity.nodeId);
     } else {
       link.refuse('malformed-body');
       this.#refuse(link, frame, ticket, 'private-topic');
@@ -199,7 +199,8 @@ export class PrivateRoutes {
     if (message && topic.kind === 'message') {
       this.#deliver(link, frame, ticket, name, this.#receivers.named(message.handles, name));
     } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
-      this.#challengeFromPeer(link, frame, ticket, name, topic, challenge.handle);
+      // A handle is what this peer calls one of its sessions: that of another peer is not its to use up.
+      this.#challengeFromPeer(link, frame, ticket, name, topic, `${link.identity.nodeId} ${challenge.handle}`);
     } else {
       link.refuse('malformed-body');
       this.#refuse(link, frame, ticket, 'private-topic');
@@ -222,7 +223,6 @@ export class PrivateRoutes {
       case 'private-untarget': {
         const topic = this.#routes.get(message.route)?.get(message.topic);
         if (topic) this.#take(topic, message.endpoint);
-        this.#forgetEmpty(message.route, message.topic);
         return;
       }
       case 'private-settled':
@@ -232,7 +232,8 @@ export class PrivateRoutes {
         this.#challengeRoute(message.topic, message.endpoints);
         return;
       case 'challenge-listed':
-        this.#listed.set(message.link, new Set(message.topics));
+        // The link may have ended while this was on its way: nobody would take it out again.
+        if (this.#endpointOf(message.link)) this.#listed.set(message.link, new Set(message.topics));
         return;
       case 'certify': {
         const session = this.#endpointOf(message.session);
@@ -266,12 +267,14 @@ export class PrivateRoutes {
     const state = this.#states.get(session.id);
     const route = state?.senderOf.get(name);
     const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
-    if (!topic && state && state.unsettled > 0 && state.parked.length < PARKED_MAX) {
+    // Behind those that wait, too: what the result allows is told before the result is settled.
+    const waits = state !== undefined && state.unsettled > 0 && (!topic || state.parked.length > 0);
+    if (waits && state.parked.length < PARKED_MAX) {
       session.held(frame.length);
       state.parked.push(owned(frame));
       return;
     }
-    if (!topic) {
+    if (!topic || waits) {
       router.refuse(session, frame, 100, 'not-certified');
       return;
     }
@@ -382,7 +385,7 @@ export class PrivateRoutes {
     if (!endpoint || endpoint.closed) return;
     const byName = this.#routes.get(route) ?? new Map<string, DetachedTopic>();
     this.#routes.set(route, byName);
-    const topic = byName.get(name) ?? new DetachedTopic(name, new MessageForm());
+    const topic = byName.get(name) ?? new DetachedTopic(name, new MessageForm(route));
     byName.set(name, topic);
     (topic.form as MessageForm).set(id, handles);
     this.#put(topic, endpoint, Math.max(1, handles.length));
@@ -400,8 +403,7 @@ export class PrivateRoutes {
       const endpoint = this.#endpointOf(id);
       if (endpoint && !endpoint.closed) this.#put(topic, endpoint, 1);
     }
-    if (topic.subscribers.size === 0) this.#challengeTopics.delete(name);
-    else this.#challengeTopics.set(name, topic);
+    if (topic.subscribers.size > 0) this.#challengeTopics.set(name, topic);
   }
 
   #put(topic: DetachedTopic, endpoint: Endpoint, weight: number): void {
@@ -411,26 +413,27 @@ export class PrivateRoutes {
     standsIn.add(topic);
   }
 
+  /** Takes a receiver out, and with the last one its topic: one without receivers is as good as none. */
   #take(topic: DetachedTopic, id: number): void {
     const endpoint = this.#endpointOf(id);
     if (endpoint) topic.subscribers.remove(endpoint);
     const standsIn = this.#standsIn.get(id);
     standsIn?.delete(topic);
     if (standsIn?.size === 0) this.#standsIn.delete(id);
+    if (topic.subscribers.size > 0) return;
+    if (!(topic.form instanceof MessageForm)) {
+      this.#challengeTopics.delete(topic.name);
+      return;
+    }
+    const { route } = topic.form;
+    const byName = this.#routes.get(route);
+    byName?.delete(topic.name);
+    if (byName?.size === 0) this.#routes.delete(route);
   }
 
   /** The endpoint is receiver and sender of nothing any more. Called while it can still be found by its number. */
   #leave(id: number): void {
-    for (const topic of [...(this.#standsIn.get(id) ?? [])]) {
-      this.#take(topic, id);
-      if (topic.form === CHALLENGE_FORM && topic.subscribers.size === 0) this.#challengeTopics.delete(topic.name);
-    }
-  }
-
-  #forgetEmpty(route: string, name: string): void {
-    const byName = this.#routes.get(route);
-    if (byName?.get(name)?.subscribers.size === 0) byName.delete(name);
-    if (byName?.size === 0) this.#routes.delete(route);
+    for (const topic of [...(this.#standsIn.get(id) ?? [])]) this.#take(topic, id);
   }
 
   #ask(session: Session, { body, challengeTopic, endpoint }: Extract<PrivateMessage, { type: 'certify' }>): void {
@@ -451,7 +454,12 @@ export class PrivateRoutes {
 /** Names the sessions behind a relay that may receive; a 2.x node gets the plain frame. */
 class MessageForm implements RelayForm {
   readonly packetType = RelayPacketType.privateMessage;
+  readonly route: string;
   readonly #links = new Map<number, LinkHandles>();
+
+  constructor(route: string) {
+    this.route = route;
+  }
 
   set(link: number, handles: readonly string[]): void {
     this.#links.set(link, { handles: handles.slice(0, HANDLES_MAX), next: 0 });

@@ -25,12 +25,12 @@ export class PrivateAccess {
   }
 }
 
-/** Is the session one of those named? */
+/** Is the session one of those named? The first slash of a name ends the organisation, so one that has a slash cannot be named. */
 export function matches(
   named: ReadonlySet<string>,
   { certificateDigest, organisation, subject }: PrivateSession,
 ): boolean {
-  return named.has(certificateDigest) || named.has(`${organisation}/${subject}`);
+  return named.has(certificateDigest) || (!organisation.includes('/') && named.has(`${organisation}/${subject}`));
 }
 
 export function isDigest(text: string): boolean {
