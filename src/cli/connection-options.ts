@@ -1,11 +1,11 @@
 /** The options that every verb with a connection shares, and the connection they describe. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
-import { errorText, RelayError } from '../base/errors.js';
+import { RelayError } from '../base/errors.js';
 import { formatRelayAddress, type RelayAddress } from '../client/address.js';
 import { DEFAULT_PORT } from '../client/bounds.js';
 import { type AmopClient, type ConnectOptions, connect } from '../client/index.js';
+import { readPemFile } from '../pki/files.js';
 import type { TlsIdentity } from '../pki/identity.js';
 import { loadClientIdentity } from '../pki/load.js';
 import { collectRelays, parseDuration, parseHost, parsePort } from './arguments.js';
@@ -156,12 +156,10 @@ function relaysOf({ host, port }: ConnectionOptions, others: readonly string[] |
   return [formatRelayAddress({ host: host ?? '127.0.0.1', port: port ?? DEFAULT_PORT })];
 }
 
+/** @throws RelayError `config-unreadable` */
 function firstLine(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').split(/\r?\n/, 1)[0];
-  } catch (error) {
-    throw new RelayError('config-unreadable', `--key-password-file ${path} cannot be read: ${errorText(error)}`, error);
-  }
+  const { text } = readPemFile(path, '--key-password-file');
+  return Buffer.from(text, 'latin1').toString().split(/\r?\n/, 1)[0];
 }
 
 /** Says when a relay is lost, cannot be reached or is back. */

@@ -44,6 +44,7 @@ export class Calls {
   readonly #random: () => number;
   #open = 0;
   #waitingBytes = 0;
+  #multicastVia: Session | undefined;
 
   constructor(roster: Roster, bounds: CallBounds, random: () => number) {
     this.#roster = roster;
@@ -62,13 +63,18 @@ export class Calls {
    */
   async run(call: Call, deadline: Deadline): Promise<ChannelFrame> {
     deadline.signal?.throwIfAborted();
+    return this.counted(() => this.#attempts(call, deadline), call.seq);
+  }
+
+  /** Does something that waits for relays, as one of the calls that are bounded. @throws AmopError 99 above the bound */
+  async counted<T>(work: () => Promise<T>, seq?: string): Promise<T> {
     if (this.#open >= this.#bounds.outstandingMax) {
       const detail = `${this.#open} calls are waiting for an answer already`;
-      throw new AmopError(AmopCode.notSent, { reason: 'outstanding-max', detail, seq: call.seq });
+      throw new AmopError(AmopCode.notSent, { reason: 'outstanding-max', detail, seq });
     }
     this.#open++;
     try {
-      return await this.#attempts(call, deadline);
+      return await work();
     } finally {
       this.#open--;
     }
@@ -78,7 +84,7 @@ export class Calls {
     const tried = new Set<Session>();
     let farthest: AmopError | undefined;
     for (;;) {
-      const session = this.#choose(tried);
+      const session = this.#choose(call, tried);
       if (session === undefined) {
         // Whoever is connected has said why it cannot: that is the answer. Otherwise a relay may come back in time.
         if (farthest !== undefined && (!isUnsent(farthest) || this.#roster.sessions().length > 0)) throw farthest;
@@ -95,9 +101,15 @@ export class Calls {
     }
   }
 
-  #choose(tried: ReadonlySet<Session>): Session | undefined {
+  /** Multicasts keep to one relay as long as it is well: over two, one could overtake another. */
+  #choose(call: Call, tried: ReadonlySet<Session>): Session | undefined {
+    const nowMs = performance.now();
     const candidates = this.#roster.sessions().filter((session) => !tried.has(session));
-    return choose(candidates, performance.now(), this.#random);
+    if (call.type !== MessageType.multicast) return choose(candidates, nowMs, this.#random);
+    const usual = candidates.find((session) => session === this.#multicastVia && session.avoidUntilMs <= nowMs);
+    const chosen = usual ?? choose(candidates, nowMs, this.#random);
+    if (chosen !== undefined) this.#multicastVia = chosen;
+    return chosen;
   }
 
   async #once(call: Call, session: Session, deadline: Deadline): Promise<ChannelFrame> {

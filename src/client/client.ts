@@ -5,7 +5,7 @@ import type { ChannelFrame } from '../wire/channel/frame.js';
 import { MessageType } from '../wire/channel/message-type.js';
 import { AmopCode, AmopError } from './amop-error.js';
 import { type Call, Calls } from './calls.js';
-import { AbortHub } from './deadline.js';
+import { AbortHub, type Deadline } from './deadline.js';
 import type { ClientCounters, ClientEvents, RelayStatus } from './events.js';
 import { type Handler, HandlerReceiver } from './handler-receiver.js';
 import { ByteBudget, Inbox } from './inbox.js';
@@ -77,11 +77,16 @@ export class AmopClient extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Resolves when a relay is connected.
-   * @throws AmopError 99 after `timeoutMs`, or as soon as every relay has failed once since the client was made
+   * Resolves when a relay is connected, for a client that was made with `lazy`.
+   * @throws AmopError 99 after `timeoutMs`, or the signal's reason
    */
   async ready(options: CallOptions = {}): Promise<void> {
-    await this.#roster.connected(deadlineOf(options, this.#hub), true);
+    await this.#roster.connected(deadlineOf(options, this.#hub));
+  }
+
+  /** For `connect`: fails as soon as every relay has failed once. @internal */
+  async firstConnection(timeoutMs: number): Promise<void> {
+    await this.#roster.connected(deadlineOf({ timeoutMs }, this.#hub), true);
   }
 
   /** What became of frames, since the client was made. */
@@ -121,7 +126,7 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     third?: SubscribeOptions,
   ): Promise<void> | MessageStream {
     if (typeof second === 'function') return this.#subscribeHandler(topic, second, third ?? {});
-    if (second !== undefined && (typeof second !== 'object' || second === null || third !== undefined)) {
+    if (third !== undefined || (second !== undefined && (typeof second !== 'object' || second === null))) {
       throw new TypeError('handler must be a function');
     }
     const options = second ?? {};
@@ -184,13 +189,7 @@ export class AmopClient extends EventEmitter<ClientEvents> {
    * @throws AmopError when no relay answered
    */
   async topics(options: CallOptions = {}): Promise<TopicInfo[]> {
-    const deadline = deadlineOf(options, this.#hub);
-    await this.#roster.connected(deadline);
-    const asked = await Promise.allSettled(this.#roster.sessions().map((session) => askTopics(session, deadline)));
-    const lists = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = asked.find((one) => one.status === 'rejected');
-    if (lists.length === 0 && failed !== undefined) throw failed.reason;
-    return mergeTopics(lists);
+    return this.#calls.counted(() => this.#askTopics(deadlineOf(options, this.#hub)));
   }
 
   /** Sends what is queued, fails the calls that wait for an answer with AMOP-99 `closed`, and ends all connections. */
@@ -215,6 +214,15 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     const seq = newSeq();
     if (type === MessageType.multicast) this.#incoming.rememberOwn(seq, body);
     return this.#calls.run({ type, seq, body }, deadline);
+  }
+
+  async #askTopics(deadline: Deadline): Promise<TopicInfo[]> {
+    await this.#roster.connected(deadline);
+    const asked = await Promise.allSettled(this.#roster.sessions().map((session) => askTopics(session, deadline)));
+    const lists = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = asked.find((one) => one.status === 'rejected');
+    if (lists.length === 0 && failed !== undefined) throw failed.reason;
+    return mergeTopics(lists);
   }
 
   async #connected(session: Session): Promise<void> {

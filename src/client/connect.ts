@@ -15,7 +15,7 @@ export async function connect(options: ConnectOptions): Promise<AmopClient> {
   const client = new AmopClient(clientIdentity(resolved, new Date()), resolved);
   if (resolved.lazy) return client;
   try {
-    await client.ready({ timeoutMs: Math.min(resolved.connectTimeoutMs + CONNECT_GRACE_MS, TIMER_MS_MAX) });
+    await client.firstConnection(Math.min(resolved.connectTimeoutMs + CONNECT_GRACE_MS, TIMER_MS_MAX));
   } catch (error) {
     await client.close();
     throw error;

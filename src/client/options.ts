@@ -140,7 +140,8 @@ export function integer(name: string, value: number | undefined, fallback: numbe
 }
 
 function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  // Not `instanceof`: a signal may come from another realm.
+  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.throwIfAborted !== 'function') {
     throw new TypeError('option signal must be an AbortSignal');
   }
   return signal;

@@ -25,7 +25,7 @@ ${lines.join('\n')}
 
 /** True where exactly this command has been typed and none below it. */
 function conditionOf(node: CommandNode): string {
-  const typed = node.path.slice(1).map((word) => `__fish_seen_subcommand_from ${word}`);
+  const typed = node.words.map((names) => `__fish_seen_subcommand_from ${names.join(' ')}`);
   const below = node.commands.flatMap(({ path, aliases }) => [path.at(-1) as string, ...aliases]);
   const conditions = below.length === 0 ? typed : [...typed, `not __fish_seen_subcommand_from ${below.join(' ')}`];
   return conditions.length === 0 ? '' : ` -n ${quote(conditions.join('; and '))}`;

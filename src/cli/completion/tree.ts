@@ -16,6 +16,8 @@ export interface OptionNode {
 export interface CommandNode {
   /** `amop`, `amop context`, `amop context add`. */
   readonly path: readonly string[];
+  /** The names that each word of the path may have, the program's own left out. */
+  readonly words: readonly (readonly string[])[];
   readonly summary: string;
   readonly aliases: readonly string[];
   readonly options: readonly OptionNode[];
@@ -24,18 +26,20 @@ export interface CommandNode {
   readonly values: readonly { readonly kind: ValueKind; readonly choices: readonly string[] }[];
 }
 
-export function commandTree(command: Command, above: readonly string[] = []): CommandNode {
-  const path = [...above, command.name()];
+export function commandTree(command: Command, above?: Pick<CommandNode, 'path' | 'words'>): CommandNode {
+  const path = [...(above?.path ?? []), command.name()];
+  const words = above === undefined ? [] : [...above.words, [command.name(), ...command.aliases()]];
   const help = command.createHelp();
   return {
     path,
+    words,
     summary: command.summary() || command.description(),
     aliases: command.aliases(),
     options: help.visibleOptions(command).map(optionNode),
     commands: help
       .visibleCommands(command)
       .filter((one) => one.name() !== 'help')
-      .map((one) => commandTree(one, path)),
+      .map((one) => commandTree(one, { path, words })),
     values: command.registeredArguments.map((argument) => ({
       kind: kindOf(argument.name(), argument),
       choices: argument.argChoices ?? [],

@@ -331,6 +331,19 @@ describe('subscribe', () => {
     expect(lists.at(-1)).toEqual(topics);
   });
 
+  it.each([
+    ['a handler that is none', ['t', 'handler'], 'handler must be a function'],
+    ['options before a handler that is none', ['t', undefined, { concurrency: 1 }], 'handler must be a function'],
+    ['a signal that is none', ['t', () => {}, { signal: 'now' }], 'option signal'],
+    ['no room at all', ['t', () => {}, { inboxMax: 0 }], 'option inboxMax'],
+    ['a fraction of a handler', ['t', () => {}, { concurrency: 0.5 }], 'option concurrency'],
+  ])('refuses %s', async (_name, args, words) => {
+    const { client } = await open();
+    const subscribe = client.subscribe.bind(client) as (...all: unknown[]) => Promise<void>;
+    await expect((async () => subscribe(...args))()).rejects.toThrow(words);
+    expect(client.subscriptions).toEqual([]);
+  });
+
   it('refuses a topic that is subscribed already', async () => {
     const { client } = await open();
     await client.subscribe('t', () => {});

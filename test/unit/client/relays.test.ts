@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { AmopError, connect } from '../../../src/client/index.js';
 import { ClientWorld } from '../../helpers/client-world.js';
 import { until, withDeadline } from '../../helpers/deadline.js';
-import { asOwnRelay, type Script, type ScriptedRelay } from '../../helpers/scripted-relay.js';
+import { asOwnRelay, type Peer, type Script, type ScriptedRelay } from '../../helpers/scripted-relay.js';
 import { amopBody, type Frame, newSeq, TYPE } from '../../helpers/wire.js';
 
 const world = new ClientWorld({ connect, AmopError });
@@ -71,8 +71,11 @@ describe('connect with several relays', () => {
     expect(error.seq).toMatch(/^[0-9a-f]{32}$/);
     expect(error.message).toContain('nothing listens');
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(200);
+    expect(await failure(client.ready({ timeoutMs: 700 }))).toMatchObject({ code: 99, reason: 'not-connected' });
+    const ready = client.ready();
     const call = client.request('t', 'x');
     await world.relay(answering(0), { port });
+    await ready;
     expect((await call).text()).toBe('x');
   });
 
@@ -232,29 +235,53 @@ describe('a call', () => {
 
 describe('a multicast', () => {
   it('whose acknowledgement is lost goes to another relay under the same seq, for relays know copies', async () => {
+    let dropped: Frame | undefined;
     const dropping: Script = {
       onFrame: (frame, peer) => {
         if (asOwnRelay(frame, peer)) return true;
-        if (frame.type === TYPE.multicast) peer.socket.destroy();
-        return frame.type === TYPE.multicast;
+        if (frame.type !== TYPE.multicast) return false;
+        if (dropped === undefined) {
+          dropped = frame;
+          peer.socket.destroy();
+        } else {
+          peer.send(TYPE.response, frame.seq, 0, frame.body);
+        }
+        return true;
       },
     };
-    const { client, relays } = await openAll([dropping, answering(0)]);
-    await until(async () => {
-      await client.multicast('t', 'x');
-      return callsOf(relays[0], TYPE.multicast).length > 0;
-    }, 'a multicast to meet the failing relay');
-    const [first, second] = relays.map((relay) => callsOf(relay, TYPE.multicast).map(({ seq }) => seq));
-    expect(second).toContain(first[0]);
+    const { client, relays } = await openAll([dropping, dropping]);
+    const { seq } = await client.multicast('t', 'x');
+    expect(relays.flatMap((relay) => callsOf(relay, TYPE.multicast)).map((frame) => frame.seq)).toEqual([seq, seq]);
+    for (const relay of relays) expect(callsOf(relay, TYPE.multicast)).toHaveLength(1);
   });
 
   it('leaves another relay time when one is silent', async () => {
-    const quiet: Script = { onFrame: (frame, peer) => asOwnRelay(frame, peer) || frame.type === TYPE.multicast };
-    const { client, relays } = await openAll([quiet, answering(0)]);
-    await until(async () => {
-      await client.multicast('t', 'x', { timeoutMs: 400 });
-      return callsOf(relays[0], TYPE.multicast).length > 0;
-    }, 'a multicast to meet the silent relay');
+    let silentPeer: Peer | undefined;
+    const quiet: Script = {
+      onFrame: (frame, peer) => {
+        if (asOwnRelay(frame, peer)) return true;
+        if (frame.type !== TYPE.multicast) return false;
+        silentPeer ??= peer;
+        if (peer !== silentPeer) peer.send(TYPE.response, frame.seq, 0, frame.body);
+        return true;
+      },
+    };
+    const { client } = await openAll([quiet, quiet]);
+    const { seq } = await client.multicast('t', 'x', { timeoutMs: 400 });
+    expect((await (silentPeer as Peer).frame(TYPE.multicast)).seq).toBe(seq);
+  });
+
+  it('goes the same way as the one before, so that none overtakes another', async () => {
+    const { client, relays } = await openAll([answering(0), answering(0), answering(0)]);
+    await Promise.all(Array.from({ length: 50 }, (_, i) => client.multicast('t', String(i))));
+    const [used, ...others] = relays.filter((relay) => callsOf(relay, TYPE.multicast).length > 0);
+    expect(others).toEqual([]);
+    const texts = callsOf(used, TYPE.multicast).map((frame) => frame.body.toString('latin1', 2));
+    expect(texts).toEqual(texts.map((_, i) => String(i)));
+    await used.stop();
+    await until(() => client.relays.some(({ state }) => state === 'disconnected'), 'the loss');
+    await client.multicast('t', 'after');
+    expect(relays.filter((relay) => callsOf(relay, TYPE.multicast).length > 0)).toHaveLength(2);
   });
 
   it('is not repeated beside a 2.x node, which would deliver a copy', async () => {
