@@ -5,9 +5,22 @@ import { challengeOf, N, RANDOM } from './private-world.js';
 const V = challengeOf(N);
 const PAYLOAD = Buffer.from(RANDOM);
 
+/** A challenge that nothing but its payload or its number could stop. */
+function admit(
+  gate: ChallengeGate,
+  source: string,
+  challengeTopic: string,
+  messageTopic: string,
+  payload: Buffer,
+  nowMs: number,
+  link?: number,
+): string {
+  return gate.admit({ source, link, certifying: true, held: true, challengeTopic, messageTopic, payload }, nowMs);
+}
+
 /** Results of challenges of one source at these times. */
 function results(gate: ChallengeGate, source: string, timesMs: readonly number[], topic = V): string[] {
-  return timesMs.map((nowMs) => gate.admit(source, topic, N, PAYLOAD, nowMs));
+  return timesMs.map((nowMs) => admit(gate, source, topic, N, PAYLOAD, nowMs));
 }
 
 const many = (count: number, nowMs: number): number[] => Array.from({ length: count }, () => nowMs);
@@ -50,7 +63,7 @@ describe('the gate for challenges', () => {
   it('lets nothing of another shape through, and does not count it against the source', () => {
     const gate = new ChallengeGate();
     for (let n = 0; n < 20; n++) {
-      expect(gate.admit('a', V, N, Buffer.from('transaction, or anything else'), 0)).toBe('shape');
+      expect(admit(gate, 'a', V, N, Buffer.from('transaction, or anything else'), 0)).toBe('shape');
     }
     expect(results(gate, 'a', many(5, 0))).toEqual(['passed', 'passed', 'passed', 'passed', 'rate']);
   });
@@ -61,9 +74,9 @@ describe('the gate for challenges', () => {
     const topic = Buffer.from(V);
     const block = Buffer.concat([Buffer.of(1 + topic.length), topic, Buffer.of(0, json.length), json]);
     expect([
-      gate.admit('a', V, N, Buffer.alloc(17, 1), 0),
-      gate.admit('b', V, N, block, 0),
-      gate.admit('c', V, '#!$TopicNeedVerify_other', block, 0),
+      admit(gate, 'a', V, N, Buffer.alloc(17, 1), 0),
+      admit(gate, 'b', V, N, block, 0),
+      admit(gate, 'c', V, '#!$TopicNeedVerify_other', block, 0),
     ]).toEqual(['passed', 'passed', 'shape']);
   });
 
@@ -71,9 +84,9 @@ describe('the gate for challenges', () => {
     const gate = new ChallengeGate();
     results(gate, 'first', many(4, 0));
     results(gate, 'second', many(4, 0));
-    for (let n = 0; n < 8_190; n++) gate.admit(`s${n}`, V, N, PAYLOAD, 1);
+    for (let n = 0; n < 8_190; n++) admit(gate, `s${n}`, V, N, PAYLOAD, 1);
     expect(results(gate, 'first', [1]), 'all of them fit').toEqual(['rate']);
-    gate.admit('one more', V, N, PAYLOAD, 1);
+    admit(gate, 'one more', V, N, PAYLOAD, 1);
     expect(results(gate, 'first', [1]), 'it was used lately').toEqual(['rate']);
     expect(results(gate, 'second', [1]), 'it made room').toEqual(['passed']);
   });
@@ -81,7 +94,29 @@ describe('the gate for challenges', () => {
   it('forgets nobody who was quiet for less than eight seconds while there is room', () => {
     const gate = new ChallengeGate();
     results(gate, 'a', many(4, 0));
-    for (let nowMs = 0; nowMs < 1_999; nowMs += 10) gate.admit(`s${nowMs}`, V, N, PAYLOAD, nowMs);
+    for (let nowMs = 0; nowMs < 1_999; nowMs += 10) admit(gate, `s${nowMs}`, V, N, PAYLOAD, nowMs);
     expect(results(gate, 'a', [1_999])).toEqual(['rate']);
+  });
+
+  it('lets only who certifies challenge, and only where somebody takes challenges', () => {
+    const gate = new ChallengeGate();
+    const attempt = { source: 'a', link: undefined, challengeTopic: V, messageTopic: N, payload: PAYLOAD };
+    const judge = (certifying: boolean, held: boolean, link?: number) =>
+      gate.admit({ ...attempt, certifying, held, link }, 0);
+    expect([judge(false, true), judge(false, true, 7), judge(true, false), judge(true, true)]).toEqual([
+      'not-a-sender',
+      'not-listed',
+      'no-subscriber',
+      'passed',
+    ]);
+  });
+
+  it('bounds all sources behind a link together', () => {
+    const gate = new ChallengeGate();
+    const results = Array.from({ length: 300 }, (_, n) => admit(gate, `source ${n}`, V, N, PAYLOAD, 0, 7));
+    expect(results.filter((result) => result === 'passed')).toHaveLength(256);
+    expect(admit(gate, 'source 0', V, N, PAYLOAD, 0, 8), 'another link').toBe('passed');
+    const later = Array.from({ length: 40 }, (_, n) => admit(gate, `late ${n}`, V, N, PAYLOAD, 1_000, 7));
+    expect(later.filter((result) => result === 'passed')).toHaveLength(16);
   });
 });

@@ -133,12 +133,16 @@ describe('a certification result', () => {
   });
 });
 
+function certify(world: PrivateWorld, session: number, body: string): void {
+  const challengeTopic = challengeOf(N);
+  world.control({ type: 'certify', session, body: Buffer.from(body), challengeTopic, endpoint: undefined });
+}
+
 describe('a question', () => {
   it('is pushed as 0x37 with a number of its own and the body as it is', () => {
     const world = new PrivateWorld();
     const alice = world.session(pushOf(N));
-    for (let n = 0; n < 2; n++)
-      world.control({ type: 'certify', session: alice.id, body: Buffer.from('{"nodeId":""}\n') });
+    for (let n = 0; n < 2; n++) certify(world, alice.id, '{"nodeId":""}\n');
     const [first, second] = alice.sent;
     expect([first.readUInt32BE(0), first.readUInt16BE(4), first.readInt32BE(38)]).toEqual([first.length, 0x37, 0]);
     expect(first.toString('latin1', 42)).toBe('{"nodeId":""}\n');
@@ -151,7 +155,7 @@ describe('a question', () => {
   it('is acknowledged once by any frame with its number, of the session that was asked', () => {
     const world = new PrivateWorld();
     const [alice, mallory] = [world.session(pushOf(N)), world.session(pushOf(N))];
-    world.control({ type: 'certify', session: alice.id, body: Buffer.from('{}') });
+    certify(world, alice.id, '{}');
     const [question] = alice.sent;
     for (const type of [0x37, RESPONSE]) {
       const acknowledgement = Buffer.from(question);
@@ -166,7 +170,7 @@ describe('a question', () => {
   it('is remembered with 1,023 others until it is acknowledged', () => {
     const world = new PrivateWorld();
     const alice = world.session(pushOf(N));
-    for (let n = 0; n < 1_025; n++) world.control({ type: 'certify', session: alice.id, body: Buffer.from('{}') });
+    for (let n = 0; n < 1_025; n++) certify(world, alice.id, '{}');
     expect(world.acknowledges(alice, alice.sent[0])).toBe(false);
     expect(world.acknowledges(alice, alice.sent[1])).toBe(true);
     expect(world.acknowledges(alice, alice.sent[1_024])).toBe(true);
@@ -176,7 +180,7 @@ describe('a question', () => {
     const world = new PrivateWorld();
     const [alice, link] = [world.session(pushOf(N)), world.link()];
     alice.closed = true;
-    for (const session of [alice.id, link.id]) world.control({ type: 'certify', session, body: Buffer.from('{}') });
+    for (const session of [alice.id, link.id]) certify(world, session, '{}');
     expect(alice.sent).toEqual([]);
   });
 });

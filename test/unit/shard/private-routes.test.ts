@@ -195,7 +195,13 @@ describe('a message on a private topic', () => {
     const world = new PrivateWorld();
     world.control({ type: 'private-sender', session: 99, topic: N, route: 's99' });
     world.control({ type: 'private-settled', session: 99 });
-    world.control({ type: 'certify', session: 99, body: Buffer.from('{}') });
+    world.control({
+      type: 'certify',
+      session: 99,
+      body: Buffer.from('{}'),
+      challengeTopic: challengeOf(N),
+      endpoint: undefined,
+    });
     world.control({ type: 'private-untarget', route: 's99', topic: N, endpoint: 99 });
     world.target('s99', N, { id: 99 });
     const { alice, world: other, route } = pair();
