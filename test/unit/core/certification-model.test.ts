@@ -80,6 +80,8 @@ interface Pair {
   subscriber: Subscriber;
   /** Asked and neither answered nor given up. */
   openMs: number | undefined;
+  /** The challenge topic it was asked about last. */
+  topic: string | undefined;
   askedMs: number;
   /** Asked, and no result has come. */
   resultMs: number | undefined;
@@ -218,8 +220,8 @@ class Oracle {
       (one) =>
         one.openMs !== undefined &&
         one.sender.id === sender &&
-        one.subscriber.origin === subscriber.origin &&
-        one.subscriber.messageTopic === subscriber.messageTopic,
+        one.subscriber.messageTopic === subscriber.messageTopic &&
+        (one.subscriber.origin === subscriber.origin || one.topic === challengeTopic),
     );
     expect(busy, `open when ${key} is asked`).toEqual([]);
     expect(this.nowMs - pair.askedMs, `${key} asked so soon`).toBeGreaterThanOrEqual(ASK_MS);
@@ -234,7 +236,12 @@ class Oracle {
     if (pair.certifiedMs !== undefined) {
       expect(this.nowMs - pair.certifiedMs, `${key} renewed so soon`).toBeGreaterThanOrEqual(TTL_MS * 0.8);
     }
+    // A challenge names only its topic, so what was asked about it before counts no more.
+    for (const other of this.pairs.values()) {
+      if (other.sender.id === sender && other.topic === challengeTopic) other.resultMs = undefined;
+    }
     pair.openMs = this.nowMs;
+    pair.topic = challengeTopic;
     pair.askedMs = this.nowMs;
     pair.resultMs = this.nowMs;
   }
@@ -326,6 +333,7 @@ class Oracle {
       sender,
       subscriber,
       openMs: undefined,
+      topic: undefined,
       askedMs: Number.NEGATIVE_INFINITY,
       resultMs: undefined,
       certifiedMs: undefined,

@@ -27,6 +27,7 @@ function setup() {
     stats: new Stats(createStatMemory()),
     logger: silentLogger,
     subscriptionsChanged: () => {},
+    privates: { subscribed: () => {} },
   } as unknown as ShardContext;
   const subscribe = (session: FakeSession, ...names: string[]): boolean => {
     const frame = encodeFrame(MessageType.subscribe, seqBytes('s'), 0, Buffer.from(JSON.stringify(names)));
