@@ -13,9 +13,9 @@ import type { P2PRefusal } from '../../base/p2p-close-reason.js';
 import { RateLimit } from '../../core/rate-limit.js';
 import { PRIVATE_PREFIX } from '../../wire/channel/topic.js';
 import { RELAY_MODULE, RelayPacketType } from '../../wire/mesh/relay-module.js';
-import { type PrivateSubscriber, parseRelayTopics } from '../../wire/mesh/relay-topics.js';
+import { type ParsedRelayTopics, type PrivateSubscriber, parseRelayTopics } from '../../wire/mesh/relay-topics.js';
 import { P2PModule, TopicPacketType } from '../../wire/p2p/protocol-id.js';
-import { formatTopicSeq, parseTopicSeq, parseTopics } from '../../wire/p2p/topics.js';
+import { formatTopicSeq, type ParsedTopics, parseTopicSeq, parseTopics } from '../../wire/p2p/topics.js';
 import { isAnnounced, OwnTopics } from './own-topics.js';
 
 /** As in the reference. */
@@ -358,7 +358,7 @@ export class Gossip {
         if (isAnnounced(topic)) topics.set(topic, count);
       }
       if (list.refused > 0) this.#actions.refused(peer.link, 'topic', list.refused);
-      state.pulls.pay(nowMs, topics.size / TOPICS_PER_PULL);
+      state.pulls.pay(nowMs, elementsOf(list) / TOPICS_PER_PULL);
       state.knownSeq = list.topicSeq;
       state.listMs = nowMs;
       state.staleSinceMs = undefined;
@@ -393,6 +393,13 @@ export class Gossip {
     this.#seq = this.#seq >= 0xffffffff ? 1 : this.#seq + 1;
     return this.#seq;
   }
+}
+
+/** What there was to read: topics, private ones too, their sessions, and what was refused. */
+function elementsOf(list: Extract<ParsedRelayTopics | ParsedTopics, { readonly ok: true }>): number {
+  let elements = list.refused + ('size' in list.topics ? list.topics.size : list.topics.length);
+  if ('subscribers' in list) for (const sessions of list.subscribers.values()) elements += sessions.length;
+  return elements;
 }
 
 function sameTopics(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {

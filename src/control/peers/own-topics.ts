@@ -98,7 +98,7 @@ export class OwnTopics {
     }
   }
 
-  /** Replaces the subscriber sessions of private topics, by message topic; a new map for every change. */
+  /** Replaces the subscriber sessions of private topics, by message topic; a new map each time. */
   setPrivate(subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]>): void {
     this.#private = subscribers;
   }
@@ -117,7 +117,7 @@ export class OwnTopics {
 
   /** Takes new numbers if something really changed; undefined when everything is as it was. */
   renumber(): TopicNumbers | undefined {
-    const privateChanged = this.#private !== this.#privateNumbered;
+    const privateChanged = !sameSubscribers(this.#private, this.#privateNumbered);
     this.#privateNumbered = this.#private;
     let set = privateChanged;
     let counts = privateChanged;
@@ -190,3 +190,19 @@ export class OwnTopics {
     }
   }
 }
+
+function sameSubscribers(
+  a: ReadonlyMap<string, readonly PrivateSubscriber[]>,
+  b: ReadonlyMap<string, readonly PrivateSubscriber[]>,
+): boolean {
+  if (a.size !== b.size) return false;
+  for (const [topic, sessions] of a) {
+    const others = b.get(topic);
+    if (others?.length !== sessions.length) return false;
+    if (sessions.some((session, at) => !sameSubscriber(session, others[at]))) return false;
+  }
+  return true;
+}
+
+const sameSubscriber = (a: PrivateSubscriber, b: PrivateSubscriber): boolean =>
+  a.handle === b.handle && a.digest === b.digest && a.challengeTopic === b.challengeTopic;
