@@ -40,6 +40,11 @@ export interface RelayForm {
   readonly packetType: number;
   /** What stands in front of the channel frame for this link; undefined when it must not go there. */
   prefix(link: number, frame: Buffer, sender: Endpoint): Buffer | undefined;
+  /**
+   * May this link get it as the plain frame? A 2.x node knows no other. A relay that has not said hello looks like one, and would
+   * deliver to whom it likes.
+   */
+  mayBePlain(link: number): boolean;
 }
 
 /**

@@ -119,7 +119,10 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     const unicast = frame[TYPE_LOW_BYTE] === MessageType.unicast;
     // A request can go to somebody quicker, a multicast copy cannot: half a queue makes a slow peer for unicast.
     if (unicast && this.writer.queuedBytes > this.queueBytesMax / 2) return false;
-    if (topic instanceof DetachedTopic && !this.legacy) return this.#sendInForm(topic.form, ticket, frame, sender);
+    if (topic instanceof DetachedTopic) {
+      if (!this.legacy) return this.#sendInForm(topic.form, ticket, frame, sender);
+      if (!topic.form.mayBePlain(this.id)) return false;
+    }
     this.#sendAmop(P2PModule.amop, unicast ? AmopPacketType.unicast : AmopPacketType.multicast, ticket, frame);
     return true;
   }

@@ -474,11 +474,16 @@ class MessageForm implements RelayForm {
     known.next = (known.next + 1) % handles.length;
     return encodeHandles(some);
   }
+
+  mayBePlain(link: number): boolean {
+    return this.#links.get(link)?.handles.length === 0;
+  }
 }
 
 /** Names the session that challenges. */
 const CHALLENGE_FORM: RelayForm = {
   packetType: RelayPacketType.challenge,
+  mayBePlain: () => true,
   prefix: (_link, _frame, sender) => ('handle' in sender ? encodeHandle((sender as Session).handle) : undefined),
 };
 

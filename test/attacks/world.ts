@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { Mesh, type MeshOptions } from '../helpers/p2p/relays.js';
+import { Mesh, type MeshOptions, startMesh } from '../helpers/p2p/relays.js';
 import { ScriptedRelay } from '../helpers/p2p/scripted-relay.js';
 import { messageTopic, PrivateSender, PrivateSubscriber } from '../helpers/private.js';
 import type { RawClient } from '../helpers/raw-client.js';
@@ -76,7 +76,7 @@ async function meshOptions(world: World, { settings, sections, ...options }: Att
   };
 }
 
-/** Linked relays of one world, for all tests of a block; what a test connects by itself ends with it. */
+/** Linked relays of one world, for all tests of a block. */
 export function useWorld(world: World, options: AttackedOptions = {}): () => Mesh {
   let mesh: Mesh | undefined;
   beforeAll(async () => {
@@ -87,6 +87,11 @@ export function useWorld(world: World, options: AttackedOptions = {}): () => Mes
     if (mesh === undefined) throw new Error('the relays are not running yet');
     return mesh;
   };
+}
+
+/** The same for one test. */
+export async function startWorld(world: World, options: AttackedOptions = {}): Promise<Mesh> {
+  return startMesh(await meshOptions(world, options));
 }
 
 // ---- who takes part

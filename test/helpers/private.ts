@@ -72,7 +72,8 @@ export class PrivateSubscriber {
 export class PrivateSender {
   readonly client: RawClient;
   readonly name: string;
-  readonly words: readonly string[];
+  /** The keys it accepts; a test may change them. */
+  words: readonly string[];
   readonly questions: Question[] = [];
   readonly results: { nodeId: string; checkResult: number }[] = [];
   /** False leaves the exchange to the test. */
