@@ -54,6 +54,7 @@ describe.runIf(isBuilt)('completion in bash', () => {
     ['amop req --re', ['--relay']],
     ['amop relay --config re', ['relay.toml']],
     ['amop sub -t x --certs c', ['conf', 'config']],
+    ['amop pki relay relay-1 --org c', ['conf', 'config']],
     ['amop request --context bank', ['bank-a', 'bank-b']],
     ['amop request --timeout ', []],
     ['amop --v', ['--version']],
