@@ -46,7 +46,7 @@ async function complete(line: string): Promise<string[]> {
 
 describe.runIf(isBuilt)('completion in bash', () => {
   it.each([
-    ['amop re', ['relay', 'request', 'reply']],
+    ['amop re', ['relay', 'reload', 'request', 'reply']],
     ['amop context ', ['add', 'list', 'show', 'select', 'remove', '--help', '-h']],
     ['amop ctx se', ['select']],
     ['amop completion ', ['bash', 'zsh', 'fish', '--help', '-h']],
