@@ -1,23 +1,17 @@
-import type { Command } from 'commander';
 import { RelayError } from '../base/errors.js';
 import type { ConfigProblem } from '../config/index.js';
 import type { Act } from './act.js';
 import type { FilesReport } from './config-files.js';
 import { ExitCode } from './exit-codes.js';
 import { note, printable, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface CheckOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
-const EXAMPLES = `
-Opens no port, so a running relay is not disturbed. Ends with 0 when the relay would start, with 2 when it would not.
-
-Example:
-  amop config check relay.toml`;
-
-export function addConfigCheckCommand(config: Command, act: Act): void {
+export function addConfigCheckCommand(config: Verb, act: Act): void {
   config
     .command('check')
     .summary('would a relay start with this configuration')
@@ -25,7 +19,11 @@ export function addConfigCheckCommand(config: Command, act: Act): void {
     .argument('<file>', 'configuration, TOML')
     .option('--json', 'one JSON object')
     .option('-q, --quiet', 'problems only')
-    .addHelpText('after', EXAMPLES)
+    .note(
+      'Opens no port, so a running relay is not disturbed. Ends with 0 when the relay would start, with 2 when it would not.',
+    )
+    .example('amop config check relay.toml', 'ports, node ID and how long certificates are valid')
+    .example('amop config check relay.toml --json', 'for a program: problems, warnings and ports')
     .action((file: string, options: CheckOptions) => act(() => check(file, options), options.json));
 }
 

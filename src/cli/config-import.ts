@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { errorText, RelayError } from '../base/errors.js';
 import type { CertificateFiles, ImportResult } from '../config/import.js';
 import type { Act } from './act.js';
@@ -8,6 +8,7 @@ import { parsePort } from './arguments.js';
 import { ExitCode } from './exit-codes.js';
 import { addPasswordOption, type PasswordOptions, passwordOf } from './keys-password.js';
 import { note, printable, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface ImportCommandOptions extends PasswordOptions {
   readonly output?: string;
@@ -23,18 +24,7 @@ interface ImportCommandOptions extends PasswordOptions {
 /** Three years, as amop pki relay gives. */
 const LEAF_DAYS = 1_095;
 
-const EXAMPLES = `
-The node's own key serves the channel port only: peers refuse two nodes with one ID. So the P2P port needs a certificate of
-its own: --org makes one, --p2p-certs takes one that is there, and without both the relay has no P2P port. A relay that
-takes the node's place keeps its key and node ID with --replace-node.
-Every key that is not carried over is named with the reason. The result passes amop config check, or nothing is written.
-
-Examples:
-  amop config import node0/config.ini --org agency -o relay/relay.toml --channel-port 20210 --p2p-port 30310
-  amop config import node0/config.ini --p2p-certs relay/p2p
-  amop config import node0/config.ini --replace-node -o relay.toml`;
-
-export function addConfigImportCommand(config: Command, act: Act): void {
+export function addConfigImportCommand(config: Verb, act: Act): void {
   const command = config
     .command('import')
     .summary("make a relay's configuration from a node's config.ini")
@@ -58,7 +48,22 @@ export function addConfigImportCommand(config: Command, act: Act): void {
     .option('--overwrite', 'replace a file that is there')
     .option('--json', 'what was carried over and what not as one JSON object');
   addPasswordOption(command)
-    .addHelpText('after', EXAMPLES)
+    .note(
+      "The node's own key serves the channel port only: peers refuse two nodes with one ID. So the P2P port needs a " +
+        'certificate of its own: --org makes one, --p2p-certs takes one that is there, and without both the relay has no P2P ' +
+        "port. A relay that takes the node's place keeps its key and node ID with --replace-node.",
+    )
+    .note(
+      'Every key that is not carried over is named with the reason. The result passes amop config check, or nothing is ' +
+        'written.',
+    )
+    .example('amop config import node0/config.ini', 'to standard output, without a P2P port')
+    .example(
+      'amop config import node0/config.ini --org agency -o relay/relay.toml --channel-port 20210 --p2p-port 30310',
+      'beside the node, with a certificate of its own in relay/p2p',
+    )
+    .example('amop config import node0/config.ini --p2p-certs relay/p2p', 'with that certificate')
+    .example('amop config import node0/config.ini --replace-node -o replaced/relay.toml', 'in place of the node')
     .action((file: string, options: ImportCommandOptions) => act(() => run(file, options), options.json));
 }
 

@@ -1,30 +1,25 @@
-import type { Command } from 'commander';
 import { RelayError } from '../base/errors.js';
 import type { RelayConfig } from '../config/index.js';
 import type { Act } from './act.js';
 import { maskSecrets } from './config-mask.js';
 import { ExitCode } from './exit-codes.js';
 import { write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface ShowOptions {
   readonly json?: boolean;
 }
 
-const EXAMPLES = `
-File names are shown as the relay resolves them. Secrets are masked, so the output may go into a ticket.
-
-Examples:
-  amop config show relay.toml
-  amop config show relay.toml --json`;
-
-export function addConfigShowCommand(config: Command, act: Act): void {
+export function addConfigShowCommand(config: Verb, act: Act): void {
   config
     .command('show')
     .summary('the configuration in effect')
     .description('Shows what a relay would run with: every key, defaults filled in, secrets masked.')
     .argument('<file>', 'configuration, TOML')
     .option('--json', 'one JSON object')
-    .addHelpText('after', EXAMPLES)
+    .note('File names are shown as the relay resolves them. Secrets are masked, so the output may go into a ticket.')
+    .example('amop config show relay.toml', 'as TOML, which a relay would read')
+    .example('amop config show relay.toml --json', 'as one JSON object')
     .action((file: string, options: ShowOptions) => act(() => show(file, options), options.json));
 }
 

@@ -36,6 +36,7 @@ export function renderCliDocs(): string {
   const commands = program.commands.filter((command) => command.name() !== 'help');
   return [
     HEAD,
+    index(commands),
     CONTEXTS,
     `## Exit codes\n\n${table(
       ['Code', 'Meaning'],
@@ -44,6 +45,18 @@ export function renderCliDocs(): string {
     `## Options of every command with a connection\n\n${optionTable(addConnectionOptions(new Verb('any')).options)}`,
     ...commands.flatMap((command) => section(command as Verb, 'amop', 2)),
   ].join('\n');
+}
+
+/** The groups of `amop --help`. */
+function index(commands: readonly Command[]): string {
+  const headings = [...new Set(commands.map((command) => command.helpGroup()))];
+  const rows = headings.map((heading) => {
+    const links = commands
+      .filter((command) => command.helpGroup() === heading)
+      .map((command) => `[${command.name()}](#amop-${command.name()})`);
+    return [heading.replace(/:$/, ''), links.join(', ')];
+  });
+  return `## Commands\n\n${table(['About', 'Commands'], rows)}`;
 }
 
 function section(command: Verb, above: string, level: number): string[] {
@@ -82,9 +95,11 @@ function optionTable(options: readonly Option[]): string {
     ['Option', ''],
     options.map((option) => {
       const fallback = option.defaultValueDescription ?? option.defaultValue;
-      const shown = fallback === undefined || fallback === true ? '' : ` (default ${fallback})`;
+      const isNone = fallback === undefined || fallback === true || (Array.isArray(fallback) && fallback.length === 0);
+      const shown = isNone ? '' : ` (default ${fallback})`;
+      const choices = option.argChoices === undefined ? '' : ` (one of ${option.argChoices.join(', ')})`;
       const variable = option.envVar === undefined ? '' : ` (variable \`${option.envVar}\`)`;
-      return [`\`${option.flags}\``, plain(option.description) + shown + variable];
+      return [`\`${option.flags}\``, plain(option.description) + choices + shown + variable];
     }),
   );
 }

@@ -1,9 +1,10 @@
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
 import type { Description } from './frame-describe.js';
 import type { FrameFormat } from './frame-split.js';
 import { note, printable, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface DecodeOptions {
   readonly port?: 'channel' | 'p2p';
@@ -15,16 +16,7 @@ interface DecodeOptions {
 /** Enough to recognise a message. */
 const SHOWN_BYTES = 512;
 
-const EXAMPLES = `
-The port is recognised; --port and --format say it where it is not. RC1 is the format of chains whose config.ini has no
-supported_version. A frame that is cut off or malformed is explained with the byte where it stands, and ends with 1.
-
-Examples:
-  amop frame decode 0000002a0031303132...             a frame from a log
-  amop frame decode - < capture.bin                  several frames, hex or raw bytes
-  amop frame decode --port p2p --format rc1 0000000d000200010000000035`;
-
-export function addFrameCommand(program: Command, act: Act): void {
+export function addFrameCommand(program: Verb, act: Act): void {
   const frame = program
     .command('frame')
     .summary('look into frames of either port')
@@ -38,7 +30,16 @@ export function addFrameCommand(program: Command, act: Act): void {
     .addOption(new Option('--format <format>', 'header of P2P frames').choices(['rc1', 'rc2']))
     .option('--full', `show payloads whole instead of their first ${SHOWN_BYTES} bytes`)
     .option('--json', 'one JSON object for each frame')
-    .addHelpText('after', EXAMPLES)
+    .note(
+      'The port is recognised; --port and --format say it where it is not. RC1 is the format of chains whose config.ini has ' +
+        'no supported_version. A frame that is cut off or malformed is explained with the byte where it stands, and ends with 1.',
+    )
+    .example(
+      'amop frame decode 0000002b001330313233343536373839616263646566303132333435363738396162636465660000000030',
+      'a frame from a log',
+    )
+    .example('amop frame decode - < capture.bin', 'several frames, hex or raw bytes')
+    .example('amop frame decode --port p2p --format rc1 0000000d000200010000000035', 'of the P2P port of an old chain')
     .action((hex: string[], options: DecodeOptions) => act(() => decode(hex, options), options.json));
 }
 

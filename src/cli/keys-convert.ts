@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { RelayError } from '../base/errors.js';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
@@ -6,6 +6,7 @@ import { addNewPasswordOption, addPasswordOption, newPasswordFor, type PasswordO
 import { keyWarnings } from './keys-remarks.js';
 import { type OpenedKey, openKey } from './keys-source.js';
 import { note, printable, write } from './output.js';
+import type { Verb } from './verb.js';
 
 const FORMS = ['pem', 'encrypted-pem', 'p12', 'hex', 'public-pem', 'public-hex'] as const;
 type Form = (typeof FORMS)[number];
@@ -18,20 +19,11 @@ interface ConvertOptions extends PasswordOptions {
   readonly quiet?: boolean;
 }
 
-const EXAMPLES = `
-Private keys go to a file of mode 0600 (-o), public ones to a file or to standard output.
-
-Examples:
-  amop keys convert account.pem --to p12 -o account.p12
-  amop keys convert account.p12 --to pem -o account.pem --password-file password.txt
-  amop keys convert orders.pem --to public-hex
-  amop keys convert - --to pem -o key.pem < key.hex`;
-
-export function addKeysConvertCommand(keys: Command, act: Act): void {
+export function addKeysConvertCommand(keys: Verb, act: Act): void {
   const command = keys
     .command('convert')
     .summary('write a key in another form')
-    .description('Writes a key in another form.')
+    .description('Writes a key in another form, and the public key of a private one.')
     .argument('<key>', 'file, - for standard input, or a public key in hex')
     .addOption(new Option('--to <form>', 'the form wanted').choices(FORMS).makeOptionMandatory())
     .option('-o, --output <file>', 'where it goes')
@@ -39,7 +31,18 @@ export function addKeysConvertCommand(keys: Command, act: Act): void {
     .option('--json', 'errors as JSON')
     .option('-q, --quiet', 'no remarks on standard error, only errors');
   addNewPasswordOption(addPasswordOption(command))
-    .addHelpText('after', EXAMPLES)
+    .note('Private keys go to a file of mode 0600 (-o), public ones to a file or to standard output.')
+    .example('amop keys convert keys/orders.pem --to public-hex', 'the public key as SDKs take it')
+    .example(
+      'amop keys convert keys/orders.pem --to p12 -o orders.p12 --new-password-file password.txt',
+      'for the Java SDK',
+    )
+    .example(
+      'amop keys convert account.p12 --to pem -o account.pem --password-file password.txt',
+      "from FISCO's account script",
+    )
+    .example('amop keys convert keys/orders.pem --to hex -o key.hex', 'the number alone')
+    .example('amop keys convert - --to pem -o key.pem < key.hex', 'from standard input')
     .action((key: string, options: ConvertOptions) => act(() => convert(key, options), options.json));
 }
 

@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
 import { addNewPasswordOption, newPasswordFor, type PasswordOptions } from './keys-password.js';
 import { note, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface GenerateOptions extends PasswordOptions {
   readonly p12?: boolean;
@@ -12,13 +12,7 @@ interface GenerateOptions extends PasswordOptions {
   readonly quiet?: boolean;
 }
 
-const EXAMPLES = `
-Examples:
-  amop keys generate keys/orders
-  amop keys generate keys/orders --p12 --new-password-file password.txt
-  amop keys generate keys/orders --encrypt           PEM with a password; the Java SDK cannot open it`;
-
-export function addKeysGenerateCommand(keys: Command, act: Act): void {
+export function addKeysGenerateCommand(keys: Verb, act: Act): void {
   const command = keys
     .command('generate')
     .summary('make a key pair')
@@ -30,7 +24,15 @@ export function addKeysGenerateCommand(keys: Command, act: Act): void {
     .option('--json', 'one JSON object')
     .option('-q, --quiet', 'no remarks on standard error, only errors');
   addNewPasswordOption(command)
-    .addHelpText('after', EXAMPLES)
+    .example('amop keys generate keys/orders', 'keys/orders.pem and keys/orders.public.pem')
+    .example(
+      'amop keys generate keys/orders-java --p12 --new-password-file password.txt',
+      'PKCS#12 for the Java SDK; without the file it asks',
+    )
+    .example(
+      'amop keys generate keys/orders-locked --encrypt --new-password-file password.txt',
+      'PEM with a password; the Java SDK cannot open it',
+    )
     .action((name: string, options: GenerateOptions) => act(() => generate(name, options), options.json));
 }
 

@@ -3,10 +3,10 @@
  * the machine and the shell's history would see them.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { Command } from 'commander';
 import { errorText, RelayError } from '../base/errors.js';
 import { askHidden, canAsk } from './keys-prompt.js';
 import { note } from './output.js';
+import type { Verb } from './verb.js';
 
 export interface PasswordOptions {
   readonly passwordFile?: string;
@@ -19,17 +19,17 @@ export const NEW_PASSWORD_ENV = 'AMOP_NEW_PASSWORD';
 /** A password is a line; a longer file is another one. */
 const FILE_BYTES_MAX = 4_096;
 
-export function addPasswordOption(command: Command): Command {
+export function addPasswordOption(command: Verb): Verb {
   return command.option(
     '--password-file <file>',
     `file whose first line is the password of an encrypted key (else ${PASSWORD_ENV}, else it is asked for)`,
   );
 }
 
-export function addNewPasswordOption(command: Command): Command {
+export function addNewPasswordOption(command: Verb): Verb {
   return command.option(
     '--new-password-file <file>',
-    `the same for a key that is written encrypted (else ${NEW_PASSWORD_ENV}, else it is asked for)`,
+    `file whose first line is the password of a key that is written encrypted (else ${NEW_PASSWORD_ENV}, else it is asked for)`,
   );
 }
 

@@ -1,25 +1,17 @@
-import type { Command } from 'commander';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
 import { addPasswordOption, type PasswordOptions } from './keys-password.js';
 import { keyWarnings } from './keys-remarks.js';
 import { openKey } from './keys-source.js';
 import { note, printable, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface ShowOptions extends PasswordOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
-const EXAMPLES = `
-Never shows a private key. Reads PEM (PKCS#8, SEC1), PKCS#12 and hex, also those of FISCO's account script.
-
-Examples:
-  amop keys show keys/orders.public.pem
-  amop keys show keys/orders.p12 --password-file password.txt
-  amop keys show 79be667ef9dc...b8                   a public key in hex`;
-
-export function addKeysShowCommand(keys: Command, act: Act): void {
+export function addKeysShowCommand(keys: Verb, act: Act): void {
   const command = keys
     .command('show')
     .summary('public key and fingerprint of a key')
@@ -28,7 +20,10 @@ export function addKeysShowCommand(keys: Command, act: Act): void {
     .option('--json', 'one JSON object')
     .option('-q, --quiet', 'no remarks on standard error, only errors');
   addPasswordOption(command)
-    .addHelpText('after', EXAMPLES)
+    .note("Never shows a private key. Reads PEM (PKCS#8, SEC1), PKCS#12 and hex, also those of FISCO's account script.")
+    .example('amop keys show keys/orders.public.pem', 'fingerprint, and the hex that SDKs take')
+    .example('amop keys show keys/orders-java.p12 --password-file password.txt', 'a key with a password')
+    .example('amop keys show "$(amop keys convert keys/orders.pem --to public-hex)"', 'a public key in hex')
     .action((key: string, options: ShowOptions) => act(() => show(key, options), options.json));
 }
 

@@ -1,10 +1,10 @@
 /** `amop reload`, `amop drain`, `amop private status`: what operators ask of a running relay over its admin port. */
-import type { Command } from 'commander';
 import type { Act } from './act.js';
 import { adminOption, getAdminJson, postAdmin, tokenOption } from './admin-client.js';
 import { ExitCode } from './exit-codes.js';
 import { note, printable, write, writeJson } from './output.js';
 import { formatTable } from './table.js';
+import type { Verb } from './verb.js';
 
 interface OperateOptions {
   readonly admin: string;
@@ -23,7 +23,7 @@ interface PrivateReport {
   }[];
 }
 
-export function addOperateCommands(program: Command, act: Act): void {
+export function addOperateCommands(program: Verb, act: Act): void {
   program
     .command('reload')
     .summary('let a relay read its configuration anew')
@@ -34,7 +34,8 @@ export function addOperateCommands(program: Command, act: Act): void {
     .addOption(adminOption())
     .addOption(tokenOption())
     .option('--json', 'the outcome as one JSON object')
-    .addHelpText('after', '\nExample:\n  amop reload --token-file /etc/amop-relay/admin.token')
+    .example('amop reload --token-file admin.token', 'says what needs a restart')
+    .example('amop reload --token-file admin.token --json', 'for a program')
     .action((options: OperateOptions) => act(() => reload(options), options.json));
   program
     .command('drain')
@@ -42,11 +43,12 @@ export function addOperateCommands(program: Command, act: Act): void {
     .description('Lets a running relay take nothing new, finish what is under way and end, as SIGTERM does.')
     .addOption(adminOption())
     .addOption(tokenOption())
-    .addHelpText('after', '\nExample:\n  amop drain --token-file /etc/amop-relay/admin.token')
+    .example('amop drain --token-file admin.token', 'before its machine is restarted')
     .action((options: OperateOptions) => act(() => drain(options)));
   program
     .command('private')
-    .description('Private topics of a relay.')
+    .summary('look at the private topics of a relay')
+    .description('Looks at the private topics of a relay.')
     .command('status')
     .summary('who is certified to receive from whom')
     .description(
@@ -55,7 +57,8 @@ export function addOperateCommands(program: Command, act: Act): void {
     .addOption(adminOption())
     .addOption(tokenOption())
     .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExample:\n  amop private status --admin http://127.0.0.1:9090')
+    .example('amop private status', 'of the relay whose admin port is on this machine')
+    .example('amop private status --admin http://127.0.0.1:9091 --json', 'of another one, for a program')
     .action((options: OperateOptions) => act(() => privateStatus(options), options.json));
 }
 

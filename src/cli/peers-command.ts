@@ -1,10 +1,10 @@
 /** `amop peers`: who a relay is connected to and whom it dials, asked on its admin port. */
-import type { Command } from 'commander';
 import type { Act } from './act.js';
 import { adminOption, getAdminJson, tokenOption } from './admin-client.js';
 import { ExitCode } from './exit-codes.js';
 import { printable, write, writeJson } from './output.js';
 import { formatTable } from './table.js';
+import type { Verb } from './verb.js';
 
 /** What `/peers` answers, as far as it is printed. */
 interface PeersReport {
@@ -41,16 +41,7 @@ interface PeersOptions {
   readonly wide?: boolean;
 }
 
-const EXAMPLES = `
-KIND is relay, legacy (a 2.x node) or unknown (connected for less than 2 s). STATE is active for the connection that messages
-take, held for a second one to the same peer, ending for one that lost to another. IN and OUT count messages.
-
-Examples:
-  amop peers
-  amop peers --admin http://127.0.0.1:9091 --wide
-  amop peers --json | jq .endpoints`;
-
-export function addPeersCommand(program: Command, act: Act): void {
+export function addPeersCommand(program: Verb, act: Act): void {
   program
     .command('peers')
     .summary('list the relays and nodes that a relay is connected to')
@@ -59,7 +50,13 @@ export function addPeersCommand(program: Command, act: Act): void {
     .addOption(tokenOption())
     .option('--wide', 'whole node IDs')
     .option('--json', 'everything the relay knows, as one JSON object')
-    .addHelpText('after', EXAMPLES)
+    .note(
+      'KIND is relay, legacy (a 2.x node) or unknown (connected for less than 2 s). STATE is active for the connection that ' +
+        'messages take, held for a second one to the same peer, ending for one that lost to another. IN and OUT count messages.',
+    )
+    .example('amop peers', 'of the relay whose admin port is on this machine')
+    .example('amop peers --admin http://127.0.0.1:9091 --wide', 'of another one, with whole node IDs')
+    .example('amop peers --json', 'for a program')
     .action((options: PeersOptions) => act(() => peers(options), options.json));
 }
 

@@ -1,5 +1,5 @@
 /** `pki init`, `org`, `relay` and `sdk`: one folder each, made or renewed. */
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import type { Issued, IssueRequest } from '../pki/issue.js';
 import type { Act } from './act.js';
 import { parseDays } from './arguments.js';
@@ -12,6 +12,7 @@ import {
   passwordOf,
 } from './keys-password.js';
 import { note, printable, write, writeJson } from './output.js';
+import type { Example, Verb } from './verb.js';
 
 /** Twenty, ten and three years: each outlives what it issues by some renewals. */
 const CHAIN_DAYS = 7_300;
@@ -28,7 +29,7 @@ interface MakeOptions extends PasswordOptions {
   readonly quiet?: boolean;
 }
 
-export function addPkiInitCommand(pki: Command, act: Act): void {
+export function addPkiInitCommand(pki: Verb, act: Act): void {
   const command = pki
     .command('init')
     .summary('make the CA of a chain')
@@ -43,14 +44,9 @@ export function addPkiInitCommand(pki: Command, act: Act): void {
         .conflicts('renew'),
     );
   addMakeOptions(command, CHAIN_DAYS, true)
-    .addHelpText(
-      'after',
-      `
-Examples:
-  amop pki init chain
-  amop pki init chain-rsa --kind rsa                 for Java SDKs on the TLS of a JDK from 16 on
-  amop pki init chain --encrypt                      asks for a password for ca.key`,
-    )
+    .example('amop pki init chain', 'secp256k1, for relays and their peers')
+    .example('amop pki init chain-rsa --kind rsa', 'for Java SDKs on the TLS of a JDK from 16 on')
+    .example('amop pki init locked --encrypt --new-password-file password.txt', 'ca.key with a password')
     .action((folder: string, options: MakeOptions & { kind: 'secp256k1' | 'rsa' }) =>
       act(async () => {
         const { issueChain } = await import('../pki/issue.js');
@@ -60,7 +56,7 @@ Examples:
     );
 }
 
-export function addPkiOrgCommand(pki: Command, act: Act): void {
+export function addPkiOrgCommand(pki: Verb, act: Act): void {
   const command = pki
     .command('org')
     .summary('make the agency of an organisation')
@@ -68,13 +64,9 @@ export function addPkiOrgCommand(pki: Command, act: Act): void {
     .argument('<folder>', 'where it goes')
     .requiredOption('--chain <folder>', 'folder with ca.crt and ca.key');
   addMakeOptions(command, AGENCY_DAYS, true)
-    .addHelpText(
-      'after',
-      `
-Examples:
-  amop pki org bank-a --chain chain
-  amop pki org bank-a --chain chain --renew          the same key with a new certificate`,
-    )
+    .example('amop pki org bank-a --chain chain', 'for ten years')
+    .example('amop pki org bank-a --chain chain --renew', 'the same key with a new certificate')
+    .example('amop pki org bank-b --chain locked --password-file password.txt', 'from a CA whose key has a password')
     .action((folder: string, options: MakeOptions & { chain: string }) =>
       act(async () => {
         const { issueAgency } = await import('../pki/issue.js');
@@ -84,25 +76,30 @@ Examples:
     );
 }
 
-export function addPkiRelayCommand(pki: Command, act: Act): void {
+export function addPkiRelayCommand(pki: Verb, act: Act): void {
   addLeafCommand(pki, act, 'node', {
     name: 'relay',
     summary: 'make the certificate of a relay',
     description: 'Makes the certificate of a relay, node.crt and node.key, for its channel port and its P2P port.',
-    examples: `
-  amop pki relay bank-a/relay-1 --org bank-a
-  amop pki relay bank-a/relay-1 --org bank-a --renew  new certificate, same key, same node ID`,
+    examples: [
+      { command: 'amop pki relay bank-a/relay-1 --org bank-a', text: 'for three years' },
+      {
+        command: 'amop pki relay bank-a/relay-1 --org bank-a --renew',
+        text: 'new certificate, same key, same node ID',
+      },
+    ],
   });
 }
 
-export function addPkiSdkCommand(pki: Command, act: Act): void {
+export function addPkiSdkCommand(pki: Verb, act: Act): void {
   addLeafCommand(pki, act, 'sdk', {
     name: 'sdk',
     summary: 'make the certificate of an application',
     description: 'Makes the certificate of an application, sdk.crt and sdk.key, as the SDKs and amop --certs read it.',
-    examples: `
-  amop pki sdk bank-a/app-1 --org bank-a
-  amop pki sdk bank-a/app-1 --org bank-a --days 90`,
+    examples: [
+      { command: 'amop pki sdk bank-a/app-1 --org bank-a', text: 'for three years' },
+      { command: 'amop pki sdk bank-a/app-2 --org bank-a --days 90', text: 'for three months' },
+    ],
   });
 }
 
@@ -110,28 +107,27 @@ interface LeafWords {
   readonly name: string;
   readonly summary: string;
   readonly description: string;
-  readonly examples: string;
+  readonly examples: readonly Example[];
 }
 
-function addLeafCommand(pki: Command, act: Act, role: 'node' | 'sdk', words: LeafWords): void {
+function addLeafCommand(pki: Verb, act: Act, role: 'node' | 'sdk', words: LeafWords): void {
   const command = pki
     .command(words.name)
     .summary(words.summary)
     .description(words.description)
     .argument('<folder>', 'where it goes')
     .requiredOption('--org <folder>', 'folder with agency.crt and agency.key');
-  addMakeOptions(command, LEAF_DAYS, false)
-    .addHelpText('after', `\nExamples:${words.examples}`)
-    .action((folder: string, options: MakeOptions & { org: string }) =>
-      act(async () => {
-        const { issueLeaf } = await import('../pki/issue.js');
-        const request = await requestOf(folder, `${role}.key`, options);
-        return report(folder, await issueLeaf({ ...request, role, agencyDirectory: options.org }), options);
-      }, options.json),
-    );
+  for (const { command: line, text } of words.examples) command.example(line, text);
+  addMakeOptions(command, LEAF_DAYS, false).action((folder: string, options: MakeOptions & { org: string }) =>
+    act(async () => {
+      const { issueLeaf } = await import('../pki/issue.js');
+      const request = await requestOf(folder, `${role}.key`, options);
+      return report(folder, await issueLeaf({ ...request, role, agencyDirectory: options.org }), options);
+    }, options.json),
+  );
 }
 
-function addMakeOptions(command: Command, days: number, mayEncrypt: boolean): Command {
+function addMakeOptions(command: Verb, days: number, mayEncrypt: boolean): Verb {
   command
     .addOption(
       new Option('--name <name>', "common name in the certificate (default: the folder's name)").conflicts('renew'),

@@ -1,9 +1,9 @@
-import type { Command } from 'commander';
 import type { Act } from './act.js';
 import { parseDays } from './arguments.js';
 import { ExitCode } from './exit-codes.js';
 import { addPasswordOption, type PasswordOptions, passwordOf } from './keys-password.js';
 import { note, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface RevokeOptions extends PasswordOptions {
   readonly serial: readonly string[];
@@ -15,16 +15,7 @@ interface RevokeOptions extends PasswordOptions {
 /** Sixty days more than the warning that a list is about to end. */
 const CRL_DAYS = 90;
 
-const EXAMPLES = `
-A relay needs one current list of every CA of the chain, in one file:
-  cat chain/crl.pem bank-a/crl.pem > crl.pem
-
-Examples:
-  amop pki revoke bank-a bank-a/app-1/sdk.crt        adds a certificate to bank-a/crl.pem
-  amop pki revoke chain                              makes or renews the list, adds nothing
-  amop pki revoke bank-a --serial 1f3a...            when the certificate is lost; pki show prints serials`;
-
-export function addPkiRevokeCommand(pki: Command, act: Act): void {
+export function addPkiRevokeCommand(pki: Verb, act: Act): void {
   const command = pki
     .command('revoke')
     .summary('revoke certificates: write the revocation list of a CA')
@@ -38,7 +29,16 @@ export function addPkiRevokeCommand(pki: Command, act: Act): void {
     .option('--json', 'one JSON object')
     .option('-q, --quiet', 'no remarks on standard error, only errors');
   addPasswordOption(command)
-    .addHelpText('after', EXAMPLES)
+    .note(
+      'A relay needs one file with the current list of every CA of the chain: ' +
+        'cat chain/crl.pem bank-a/crl.pem > crl.pem',
+    )
+    .example('amop pki revoke bank-a bank-a/app-1/sdk.crt', 'adds a certificate to bank-a/crl.pem')
+    .example('amop pki revoke chain', 'makes or renews the list, adds nothing')
+    .example(
+      'amop pki revoke bank-a --serial 4d1f9c02ab8e3f60',
+      'when the certificate is lost; amop pki show prints serial numbers',
+    )
     .action((folder: string, certificates: string[], options: RevokeOptions) =>
       act(() => run(folder, certificates, options), options.json),
     );

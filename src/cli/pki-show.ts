@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
 import type { FileDescription } from '../pki/describe.js';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
 import { printable, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface ShowOptions {
   readonly json?: boolean;
@@ -10,13 +10,7 @@ interface ShowOptions {
 
 const DAY_MS = 86_400_000;
 
-const EXAMPLES = `
-Examples:
-  amop pki show bank-a/relay-1
-  amop pki show sdk.crt ca.crt
-  amop pki show bank-a/relay-1 --json`;
-
-export function addPkiShowCommand(pki: Command, act: Act): void {
+export function addPkiShowCommand(pki: Verb, act: Act): void {
   pki
     .command('show')
     .summary('what certificate and key files hold')
@@ -25,7 +19,9 @@ export function addPkiShowCommand(pki: Command, act: Act): void {
     )
     .argument('<path...>', 'files, or folders of .crt, .key, .pem and .crl files')
     .option('--json', 'one JSON object for each file')
-    .addHelpText('after', EXAMPLES)
+    .example('amop pki show bank-a/relay-1', 'everything in a folder')
+    .example('amop pki show conf/sdk.crt conf/ca.crt', 'two files')
+    .example('amop pki show bank-a/relay-1 --json', 'one JSON object a line')
     .action((paths: string[], options: ShowOptions) => act(() => show(paths, options), options.json));
 }
 

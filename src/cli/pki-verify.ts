@@ -1,10 +1,11 @@
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { RelayError } from '../base/errors.js';
 import type { Use, Verdict } from '../pki/verify.js';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
 import { addPasswordOption, type PasswordOptions, passwordOf } from './keys-password.js';
 import { printable, write, writeJson } from './output.js';
+import type { Verb } from './verb.js';
 
 interface VerifyOptions extends PasswordOptions {
   readonly as?: Exclude<Use, 'ca'>;
@@ -22,16 +23,7 @@ const WORDS: Readonly<Record<Use, string>> = {
   ca: 'a CA',
 };
 
-const EXAMPLES = `
-A folder is judged by the files in it: node.crt for a relay, sdk.crt for an application, agency.crt or ca.crt for a CA.
-A relay's certificate that suits its channel port only, such as one with an RSA key, passes unless --as p2p asks for more.
-
-Examples:
-  amop pki verify bank-a/relay-1
-  amop pki verify bank-a/relay-1 --as p2p
-  amop pki verify --as client --cert sdk.crt --key sdk.key --ca ca.crt`;
-
-export function addPkiVerifyCommand(pki: Command, act: Act): void {
+export function addPkiVerifyCommand(pki: Verb, act: Act): void {
   const command = pki
     .command('verify')
     .summary('check a folder as a relay or client would use it')
@@ -46,7 +38,17 @@ export function addPkiVerifyCommand(pki: Command, act: Act): void {
     .option('--crl <file>', 'revocation lists to check as well')
     .option('--json', 'one JSON object for each use');
   addPasswordOption(command)
-    .addHelpText('after', EXAMPLES)
+    .note(
+      'A folder is judged by the files in it: node.crt for a relay, sdk.crt for an application, agency.crt or ca.crt for a ' +
+        "CA. A relay's certificate that suits its channel port only, such as one with an RSA key, passes unless --as p2p " +
+        'asks for more.',
+    )
+    .example('amop pki verify bank-a/relay-1', 'as a relay')
+    .example('amop pki verify bank-a/relay-1 --as p2p', 'for its P2P port, whatever else it is good for')
+    .example(
+      'amop pki verify --as client --cert conf/sdk.crt --key conf/sdk.key --ca conf/ca.crt',
+      'files instead of a folder',
+    )
     .action((folder: string | undefined, options: VerifyOptions) => act(() => verify(folder, options), options.json));
 }
 

@@ -21,6 +21,25 @@ import { addSubCommand } from './sub-command.js';
 import { addTopicsCommand } from './topics-command.js';
 import { Verb } from './verb.js';
 
+/** In the order in which the help and docs/cli.md show them. */
+const GROUPS: readonly (readonly [heading: string, commands: readonly ((program: Verb, act: Act) => void)[]])[] = [
+  ['Relay:', [addDemoCommand, addRelayCommand, addConfigCommand, addPeersCommand, addOperateCommands]],
+  [
+    'Messages:',
+    [
+      addSubCommand,
+      addPubCommand,
+      addRequestCommand,
+      addReplyCommand,
+      addMulticastCommand,
+      addTopicsCommand,
+      addBenchCommand,
+    ],
+  ],
+  ['Certificates and keys:', [addPkiCommand, addKeysCommand, addContextCommand]],
+  ['Tools:', [addFrameCommand, addExplainCommand, addCompletionCommand]],
+];
+
 export function createProgram(version: string, act: Act): Verb {
   const program = new Verb('amop')
     .description('A relay for AMOP, the messages on topics of FISCO BCOS 2.x, and a client for its topics.')
@@ -28,31 +47,20 @@ export function createProgram(version: string, act: Act): Verb {
     .showHelpAfterError('(--help shows what there is)')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'amop: ')) })
     .exitOverride();
-  addRelayCommand(program, act);
-  addSubCommand(program, act);
-  addPubCommand(program, act);
-  addRequestCommand(program, act);
-  addReplyCommand(program, act);
-  addMulticastCommand(program, act);
-  addTopicsCommand(program, act);
-  addBenchCommand(program, act);
-  addPeersCommand(program, act);
-  addOperateCommands(program, act);
-  addConfigCommand(program, act);
-  addPkiCommand(program, act);
-  addKeysCommand(program, act);
-  addFrameCommand(program, act);
-  addContextCommand(program, act);
-  addExplainCommand(program, act);
-  addCompletionCommand(program, act);
-  addDemoCommand(program, act);
+  for (const [heading, commands] of GROUPS) {
+    program.commandsGroup(heading);
+    for (const add of commands) add(program, act);
+  }
   return program
+    .helpCommand(true) // in the last group, instead of one of its own
     .note(`Exit codes:\n${EXIT_CODE_TABLE.map(([code, words]) => `  ${String(code).padEnd(3)} ${words}`).join('\n')}`)
     .example('amop demo', 'try it all on this machine')
+    .example('amop pki --help', 'make the certificates of a chain')
     .example('amop relay --config relay.toml', 'run a relay')
+    .example('amop peers', 'whom it is connected to')
+    .example('amop reload --token-file admin.token', 'let it read its configuration anew')
     .example('amop context add bank-a --certs conf', 'name the certificates once')
     .example('amop reply orders accepted', 'answer the requests of a topic')
     .example('amop request orders "buy 100"', 'ask one subscriber')
-    .example('amop peers', 'who a relay is connected to')
     .example('amop multicast news "markets are open"', 'tell all subscribers');
 }

@@ -10,15 +10,21 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { AmopClient, connect } from '../../src/client/index.js';
 import { until, withDeadline } from '../helpers/deadline.js';
+import { copyClosed, FISCO } from '../helpers/fisco-tools.js';
 import { DIST_DIR, PROJECT_DIR, writeCerts } from '../helpers/pki.js';
-import { useRelay } from '../helpers/relay-process.js';
+import { type RelayProcess, startRelay, useRelay } from '../helpers/relay-process.js';
 
-const relay = useRelay();
+const relay = useRelay({ tokenFile: 'admin.token' });
 const DEADLINE_MS = 30_000;
 const page = await readFile(join(PROJECT_DIR, 'docs', 'cli.md'), 'utf8');
-const COMMANDS = [...page.matchAll(/^```sh\n(.*?)^```$/gms)]
+const LINES = [...page.matchAll(/^```sh\n(.*?)^```$/gms)]
   .flatMap(([, block]) => block.trim().split('\n'))
-  .map((line) => line.replace(/ +# [^#]*$/, ''));
+  .map((line) => line.replace(/ {3,}# .*$/, ''));
+/** `amop pki` shows first steps that the commands below it show again: certificates and keys are made once. */
+const COMMANDS = [...new Set(LINES)];
+
+/** Of the channel port: 43 bytes, type 0x13, seq, result 0, "0". */
+const HEARTBEAT = `\0\0\0\x2b\0\x13${'0123456789abcdef'.repeat(2)}\0\0\0\x000`;
 
 let folder: string;
 let env: NodeJS.ProcessEnv;
@@ -29,14 +35,19 @@ const running = new Set<ChildProcess>();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'amop-cli-docs-'));
   await writeCerts(join(folder, 'conf'), relay().credentials('secp256k1'));
-  await copyFile(join(relay().dir, 'relay.toml'), join(folder, 'relay.toml'));
+  for (const name of ['relay.toml', 'admin.token']) await copyFile(join(relay().dir, name), join(folder, name));
+  for (const name of ['node0', 'agency']) copyClosed(join(FISCO, name), join(folder, name));
+  await copyFile(join(FISCO, 'accounts/openssl3.p12'), join(folder, 'account.p12'));
+  await chmod(join(folder, 'account.p12'), 0o600);
   for (const [name, text] of Object.entries({
     'order.json': '{"buy":100}',
     'prices.json': '{"EUR":1.09}',
     'jobs.txt': 'first\nsecond\n',
     'terms.txt': 'net 30 days',
+    'password.txt': '123456\n',
+    'capture.bin': HEARTBEAT + HEARTBEAT,
   })) {
-    await writeFile(join(folder, name), text);
+    await writeFile(join(folder, name), text, { mode: 0o600 });
   }
   await writeFile(
     join(folder, 'amop'),
@@ -50,6 +61,9 @@ beforeAll(async () => {
     XDG_CONFIG_HOME: join(folder, 'config'),
     AMOP_RELAY: `127.0.0.1:${relay().ports.secp256k1}`,
     AMOP_CERTS: join(folder, 'conf'),
+    AMOP_ADMIN: adminUrl(relay()),
+    AMOP_PASSWORD: '',
+    AMOP_NEW_PASSWORD: '',
   };
   const client = (await import(pathToFileURL(join(DIST_DIR, 'client/index.js')).href)) as { connect: typeof connect };
   const { key, cert, ca } = relay().pki.sdkB.secp256k1;
@@ -64,6 +78,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+function adminUrl({ adminPort }: RelayProcess): string {
+  return `http://127.0.0.1:${adminPort}`;
+}
+
 class Shell {
   output = '';
   stdout = '';
@@ -71,8 +89,13 @@ class Shell {
   readonly ended: Promise<number | null>;
   hasEnded = false;
 
-  constructor(line: string) {
-    this.child = spawn('bash', ['-c', line], { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(line: string, variables: NodeJS.ProcessEnv) {
+    this.child = spawn('bash', ['-c', line], {
+      cwd: folder,
+      env: { ...env, ...variables },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     running.add(this.child);
     this.child.stdout?.on('data', (part) => {
       this.stdout += part;
@@ -114,6 +137,8 @@ interface Expectation {
   readonly send?: (client: AmopClient) => Promise<unknown>;
   readonly says?: RegExp;
   readonly code?: number;
+  /** Ends the relay, so it gets one of its own. */
+  readonly endsRelay?: boolean;
 }
 
 const request = (topic: string, wanted: string) => async (client: AmopClient) =>
@@ -125,6 +150,38 @@ const asks = async (client: AmopClient, topic: string, times: number) => {
 
 /** What a command must do beyond ending with 0, by its beginning; the longest one counts. */
 const EXPECTED: Readonly<Record<string, Expectation>> = {
+  'amop config check': { says: /^relay\.toml is good\n {2}channel port |"ok":true/ },
+  'amop config show': { says: /channel_listen_port/ },
+  'amop config import': { says: /\[\[rpc\.listener\]\]|wrote \S+relay\.toml, \d+ keys carried over/ },
+  'amop config import node0/config.ini --p2p-certs': { says: /relay\/p2p\/node\.key/ },
+  'amop peers': { says: /^This node: |"endpoints":/ },
+  'amop peers --admin': { says: /^This node: / },
+  'amop reload': { says: /^configuration reloaded; 0 connections closed|"closed":0/ },
+  'amop drain': { endsRelay: true, says: /^the relay is draining$/m },
+  'amop private status': { says: /^No sender and subscriber|"pairs":\[\]/ },
+  'amop pki init': { says: /^made / },
+  'amop pki org': { says: /^made / },
+  'amop pki org bank-a --chain chain --renew': { says: /^renewed bank-a: / },
+  'amop pki relay': { says: /^made .*\n.*\n {2}node ID [0-9a-f]{128}$/m },
+  'amop pki relay bank-a/relay-1 --org bank-a --renew': { says: /^renewed .*\n.*\n {2}node ID [0-9a-f]{128}$/m },
+  'amop pki sdk': { says: /^made .*\n.*\n {2}files .*sdk\.crt/m },
+  'amop pki show': { says: /certificate {2}(node|sdk)|"role":"node"/ },
+  'amop pki verify bank-a': { says: /relay-1\S* is good for a channel listener/ },
+  'amop pki verify bank-a/relay-1 --as p2p': { says: /is good for the P2P port.*\n {2}node ID/ },
+  'amop pki verify --as client': { says: /is good for an application/ },
+  'amop pki revoke bank-a bank-a/app-1': { says: /crl\.pem: 1 revoked, 1 of them new/ },
+  'amop pki revoke chain': { says: /crl\.pem: 0 revoked, 0 of them new/ },
+  'amop pki revoke bank-a --serial': { says: /crl\.pem: 2 revoked, 1 of them new/ },
+  'amop keys generate': {
+    says: /^private key {2}keys\/\S+\npublic key {3}keys\/\S+\.public\.pem\nhex {10}[0-9a-f]{128}\n/,
+  },
+  'amop keys show': { says: /^public key {3}\S+, (PEM|hex)\nhex {10}[0-9a-f]{128}\n/ },
+  'amop keys show keys/orders-java.p12': { says: /^private key {2}\S+, PKCS#12, encrypted\n/ },
+  'amop keys convert': { says: /^amop: wrote \S+$/m },
+  'amop keys convert keys/orders.pem --to public-hex': { says: /^[0-9a-f]{128}$/m },
+  'amop frame decode': { says: /^frame 1 at byte 0: .*channel/ },
+  'amop frame decode - < capture.bin': { says: /^frame 2 at byte 43: /m },
+  'amop frame decode --port p2p': { says: /^frame 1 at byte 0: .*RC1/ },
   'amop relay': { says: /"relay ready"/ },
   'amop demo': { says: /Ctrl-C stops everything/ },
   'amop sub news': { send: multicast('news'), says: /^to all$/m },
@@ -159,18 +216,21 @@ function expectationOf(line: string): Expectation {
   return EXPECTED[key ?? ''] ?? {};
 }
 
-/** The demonstration has fixed ports, which may be taken here. */
-const onTestPorts = (line: string) => line.replace(/^amop demo$/, 'amop demo --port-base 0');
+/** The demonstration and the second relay of the examples have fixed ports, which may be taken here. */
+const onTestPorts = (line: string) =>
+  line.replace(/^amop demo$/, 'amop demo --port-base 0').replace('http://127.0.0.1:9091', adminUrl(relay()));
 
 const READY = /^amop: subscribed to|"relay ready"|Ctrl-C stops/m;
 
 it.each(COMMANDS)(
   '%s',
   async (line) => {
-    const { answers, send, says, code = 0 } = expectationOf(line);
+    const { answers, send, says, code = 0, endsRelay = false } = expectationOf(line);
+    const own = endsRelay ? await startRelay({ tokenFile: join(folder, 'admin.token') }) : undefined;
+    own?.expectExit();
     if (answers !== undefined) await other.subscribe(answers, (message) => `seen: ${message.text()}`);
     try {
-      const shell = new Shell(onTestPorts(line));
+      const shell = new Shell(onTestPorts(line), own === undefined ? {} : { AMOP_ADMIN: adminUrl(own) });
       await shell.says(READY);
       await send?.(other);
       if (says !== undefined) await shell.says(says);
@@ -178,6 +238,7 @@ it.each(COMMANDS)(
       if (READY.test(shell.output) && !/--count|--timeout/.test(line)) shell.interrupt();
       expect(await shell.end(), shell.output).toBe(code);
       if (says !== undefined) expect(shell.output).toMatch(says);
+      if (own !== undefined) expect(await own.waitForExit()).toEqual({ code: 0, signal: null });
     } finally {
       if (answers !== undefined) await other.unsubscribe(answers);
     }
@@ -186,7 +247,7 @@ it.each(COMMANDS)(
 );
 
 it('has found the commands, and every expectation is about one', () => {
-  expect(COMMANDS.length).toBeGreaterThan(30);
+  expect(COMMANDS.length).toBeGreaterThan(80);
   const unused = Object.keys(EXPECTED).filter((beginning) => !COMMANDS.some((line) => line.startsWith(beginning)));
   expect(unused).toEqual([]);
 });

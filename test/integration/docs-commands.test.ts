@@ -1,25 +1,15 @@
 /** Every command of the documents about certificates and about nodes is run as it stands there, in the order of the page. */
 import { spawn } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withDeadline } from '../helpers/deadline.js';
+import { copyClosed, FISCO } from '../helpers/fisco-tools.js';
 import { MAIN } from '../unit/cli/run-amop.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
-const FISCO = join(PROJECT, 'test/fixtures/fisco-tools');
 const DEADLINE_MS = 60_000;
 const root = mkdtempSync(join(tmpdir(), 'amop-docs-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -63,19 +53,6 @@ async function runAll(scripts: readonly string[], cwd: string): Promise<string> 
     all += output;
   }
   return all;
-}
-
-/** Copies with the modes that the tools give; a clone of the repository has lost them. */
-function copyClosed(from: string, to: string): void {
-  cpSync(from, to, { recursive: true });
-  const close = (directory: string): void => {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
-      const path = join(directory, entry.name);
-      if (entry.isDirectory()) close(path);
-      else if (/\.(?:key|p12)$/.test(entry.name)) chmodSync(path, 0o600);
-    }
-  };
-  close(to);
 }
 
 describe('docs/certificates.md', () => {

@@ -65,7 +65,7 @@ function optionNode(option: Option): OptionNode {
 /** Placeholders say what they stand for: a `<file>` is a file everywhere. */
 function kindOf(placeholder: string, { argChoices }: Option | Argument, flag = ''): ValueKind {
   if (argChoices !== undefined) return 'choice';
-  if (placeholder === 'dir') return 'folder';
+  if (placeholder === 'dir' || placeholder === 'folder') return 'folder';
   if (placeholder === 'file') return 'file';
   return flag === '--context' ? 'context' : 'other';
 }

@@ -447,6 +447,15 @@ describe.runIf(isBuilt)('amop', () => {
     'explain',
     'completion',
     'demo',
+    'config import',
+    'frame decode',
+    'keys',
+    'keys convert',
+    'peers',
+    'pki',
+    'pki init',
+    'private status',
+    'reload',
   ])('explains %s with --help', async (verb) => {
     const { code, stdout } = await amop([...verb.split(' '), '--help']);
     expect(code).toBe(0);

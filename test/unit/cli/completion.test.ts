@@ -46,7 +46,7 @@ async function complete(line: string): Promise<string[]> {
 
 describe.runIf(isBuilt)('completion in bash', () => {
   it.each([
-    ['amop re', ['relay', 'request', 'reply']],
+    ['amop re', ['relay', 'reload', 'request', 'reply']],
     ['amop context ', ['add', 'list', 'show', 'select', 'remove', '--help', '-h']],
     ['amop ctx se', ['select']],
     ['amop completion ', ['bash', 'zsh', 'fish', '--help', '-h']],
@@ -54,6 +54,7 @@ describe.runIf(isBuilt)('completion in bash', () => {
     ['amop req --re', ['--relay']],
     ['amop relay --config re', ['relay.toml']],
     ['amop sub -t x --certs c', ['conf', 'config']],
+    ['amop pki relay relay-1 --org c', ['conf', 'config']],
     ['amop request --context bank', ['bank-a', 'bank-b']],
     ['amop request --timeout ', []],
     ['amop --v', ['--version']],

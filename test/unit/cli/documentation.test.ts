@@ -25,6 +25,19 @@ describe('docs/cli.md', () => {
   });
 });
 
+describe('amop --help', () => {
+  it('has every command under one of the headings, as the page has', () => {
+    const headings = ['Relay', 'Messages', 'Certificates and keys', 'Tools'];
+    const help = program.helpInformation();
+    expect([...help.matchAll(/^(\S.*):$/gm)].map(([, heading]) => heading)).toEqual(['Options', ...headings]);
+    expect([...page.matchAll(/^\| (.+) \| \[/gm)].map(([, heading]) => heading)).toEqual(headings);
+    for (const { path } of commandTree(program).commands) {
+      expect(help).toMatch(new RegExp(`^  ${path[1]}\\b`, 'm'));
+      expect(page).toContain(`[${path[1]}](#amop-${path[1]})`);
+    }
+  });
+});
+
 describe('the command tree', () => {
   const leaves = (command: Verb): Verb[] => {
     const below = command.commands.filter((one) => one.name() !== 'help') as Verb[];
