@@ -30,6 +30,8 @@ export function crossChecks(value: Lookup, given: Given): CrossFindings {
   checkTwice(value, ['p2p', 'nodes'], [], nodeKey, problems);
   checkTwice(value, ['flow_control', 'topic'], ['name'], (name) => name, problems);
   checkTwice(value, ['organisation'], ['name'], (name) => name, problems);
+  checkTwice(value, ['private_topic'], ['name'], (name) => name, problems);
+  checkAgents(value, problems);
   checkPeersMax(value, warnings);
   const adminIp = value(['admin', 'listen_ip']);
   if (typeof adminIp === 'string' && !isLoopback(adminIp)) {
@@ -137,6 +139,36 @@ function checkPeerTimeout(value: Lookup, problems: LocatedProblem[]): void {
     path: ['limits', 'peer_timeout_ms'],
     message: `${peer} must be below request_timeout_ms (${request}), or no request could ever go on after a silent peer`,
   });
+}
+
+/** A private topic that the relay speaks for needs to know for whom; one that SDKs certify themselves has only an ACL. */
+function checkAgents(value: Lookup, problems: LocatedProblem[]): void {
+  for (let index = 0; index < count(value, ['private_topic']); index++) {
+    const at = (key: string) => ['private_topic', index, key];
+    const given = (key: string) => value(at(key)) !== undefined;
+    const keys = ['public_keys', 'private_key'].filter(given);
+    if (keys.length > 0 && !given('sessions')) {
+      problems.push({
+        path: at(keys[0]),
+        message: 'needs sessions: which may use the key, as the SHA-256 of their certificate or as "organisation/CN"',
+      });
+    }
+    if (keys.length > 0 && given('senders')) {
+      problems.push({
+        path: at('senders'),
+        message: `is for topics that SDKs certify themselves; with ${keys[0]} it is sessions`,
+      });
+    }
+    if (keys.length === 0 && given('sessions')) {
+      problems.push({
+        path: at('sessions'),
+        message: 'says who may use a key, and neither public_keys nor private_key is given',
+      });
+    }
+    if (given('password_file') && !given('private_key')) {
+      problems.push({ path: at('password_file'), message: 'is for private_key, which is not given' });
+    }
+  }
 }
 
 /** Each entry that has the same key as one before it; `rest` leads from the entry to what is named twice. */

@@ -1,11 +1,13 @@
 /** The sections of private topics. */
 import * as z from 'zod';
-import { judged } from './schema-values.js';
+import { filePath, judged } from './schema-values.js';
 
 /** Above this a list is generated, and belongs into certificates. */
 const SESSIONS_MAX = 1_024;
 /** Topics that the configuration names; others need no entry. */
 const TOPICS_MAX = 1_024;
+/** Holders of a topic's keys; each signature is checked against all of them. */
+const PUBLIC_KEYS_MAX = 64;
 /** The challenge topic of a longer one would not fit 254 bytes. */
 const NAME_BYTES_MAX = 185;
 
@@ -63,6 +65,37 @@ export const privateTopic = z
           description:
             'Sessions that may send on the topic, as the SHA-256 of their certificate or as "organisation/CN". Without it ' +
             'everybody may who has the keys of the subscribers.',
+          kind: 'list of sessions',
+        }),
+      public_keys: z
+        .array(z.string().min(1))
+        .min(1)
+        .max(PUBLIC_KEYS_MAX)
+        .optional()
+        .meta({
+          description:
+            'Public keys of the receivers, as hex or as names of files. The relay then certifies receivers itself, for `sessions` ' +
+            'that send on `#!$TopicNeedVerify_` and the name without anything else of the exchange.',
+          kind: 'list of keys',
+        }),
+      private_key: filePath()
+        .optional()
+        .meta({
+          description:
+            'File with the private key of a receiver: PEM, PKCS#12 or hex, readable by the relay alone. The relay then answers ' +
+            'challenges for `sessions` that subscribe to `#!$TopicNeedVerify_` and the name.',
+          kind: 'file',
+        }),
+      password_file: filePath().optional().meta({
+        description: 'File with the password of `private_key`, where it has one.',
+        kind: 'file',
+      }),
+      sessions: sessions()
+        .optional()
+        .meta({
+          description:
+            'Sessions that send or receive over `public_keys` or `private_key`, as the SHA-256 of their certificate or as ' +
+            '"organisation/CN". Needed with either.',
           kind: 'list of sessions',
         }),
     }),

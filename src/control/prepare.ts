@@ -5,17 +5,23 @@ import type { Logger } from '../base/logger.js';
 import { limitsFromConfig, p2pFormatOf, type RelayConfig } from '../config/index.js';
 import type { FlowLimits } from '../core/flow-control.js';
 import { mbitToBytesPerSecond } from '../core/token-bucket.js';
+import { privateHexOf } from '../pki/amop-key.js';
+import { loadAmopPrivateKey, loadAmopPublicKey } from '../pki/amop-key-file.js';
 import { parseCertificates, readPemFile } from '../pki/files.js';
 import type { TlsIdentity } from '../pki/identity.js';
 import { loadListenerIdentity } from '../pki/load.js';
 import { namesOf, organisationIdOf } from '../pki/peer.js';
 import type { ListenerSetup, Organisation, ShardSetup } from '../shard/messages.js';
+import type { AgentSetup } from '../shard/private-agents.js';
+import { MESSAGE_TOPIC_PREFIX } from '../wire/channel/topic.js';
 
 export interface Prepared {
   /** In the order of `[[rpc.listener]]`. */
   readonly listeners: readonly TlsIdentity[];
   /** Of the P2P port, where there is one; it has a node ID. */
   readonly p2p: (TlsIdentity & { readonly nodeId: string }) | undefined;
+  /** Public keys (X || Y) of receivers that the relay certifies itself, by message topic. */
+  readonly receiverKeys: ReadonlyMap<string, readonly Uint8Array[]>;
   readonly setup: Omit<ShardSetup, 'index' | 'port' | 'stats'>;
 }
 
@@ -29,6 +35,7 @@ export function prepare(config: RelayConfig, logger: Logger): Prepared {
   return {
     listeners,
     p2p,
+    receiverKeys: loadReceiverKeys(config),
     setup: {
       listeners: config.rpc.listener.map((listener, index) =>
         listenerSetup(listener.channel_listen_ip, listener.channel_listen_port, listeners[index]),
@@ -41,6 +48,7 @@ export function prepare(config: RelayConfig, logger: Logger): Prepared {
       limits: limitsFromConfig(config.limits),
       organisations: loadOrganisations(config),
       flowLimits: flowLimits(config),
+      agents: loadAgents(config, logger),
       logLevel: config.log.level,
     },
   };
@@ -112,4 +120,44 @@ function flowLimits({ flow_control: limits }: RelayConfig): FlowLimits {
       bytesPerSecond: mbitToBytesPerSecond(mbit),
     })),
   };
+}
+
+function loadReceiverKeys({ private_topic: topics }: RelayConfig): Map<string, Uint8Array[]> {
+  const keys = new Map<string, Uint8Array[]>();
+  for (const [index, { name, public_keys: references }] of topics.entries()) {
+    if (!references) continue;
+    keys.set(
+      MESSAGE_TOPIC_PREFIX + name,
+      references.map((reference, at) => {
+        const { publicHex } = loadAmopPublicKey(reference, `private_topic[${index}].public_keys[${at}]`);
+        return Buffer.from(publicHex, 'hex');
+      }),
+    );
+  }
+  return keys;
+}
+
+function loadAgents({ private_topic: topics }: RelayConfig, logger: Logger): AgentSetup[] {
+  return topics.flatMap(
+    ({ name, public_keys: publicKeys, private_key: path, password_file: passwordFile, sessions }, index) => {
+      if (!sessions) return [];
+      const privateKey = path === undefined ? undefined : loadAgentKey(path, passwordFile, index, logger);
+      return [{ messageTopic: MESSAGE_TOPIC_PREFIX + name, sessions, sends: publicKeys !== undefined, privateKey }];
+    },
+  );
+}
+
+function loadAgentKey(path: string, passwordFile: string | undefined, index: number, logger: Logger): Uint8Array {
+  const setting = `private_topic[${index}].private_key`;
+  const password =
+    passwordFile === undefined
+      ? undefined
+      : readPemFile(passwordFile, `private_topic[${index}].password_file`).text.replace(/\r?\n$/, '');
+  const { key, marked, warnings } = loadAmopPrivateKey(path, setting, password);
+  for (const warning of warnings) logger.log('warn', { component: 'private', warning }, 'key warning');
+  if (!marked) {
+    const warning = `${setting} file ${path} was not made for private topics: never use the key of a chain account, senders choose what it signs`;
+    logger.log('warn', { component: 'private', warning }, 'key warning');
+  }
+  return Buffer.from(privateHexOf(key), 'hex');
 }

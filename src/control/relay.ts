@@ -4,6 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecp256k1 } from '../addon/secp256k1.js';
+import { SignatureVerifier } from '../addon/signature-verifier.js';
 import { createHealth } from '../admin/health.js';
 import { type AdminAddress, createAdminServer } from '../admin/http.js';
 import type { RelayLogger } from '../admin/log.js';
@@ -20,7 +22,7 @@ import type { PrivateSubscriber } from '../wire/mesh/relay-topics.js';
 import { PeerService } from './peers/peer-service.js';
 import { type Prepared, prepare } from './prepare.js';
 import { PrivateAccess } from './private/private-access.js';
-import { PrivateTopics } from './private/private-topics.js';
+import { PrivateTopics, type PrivateTopicsOptions } from './private/private-topics.js';
 import { noteReload, prepareReload, type Reloadable, type ReloadOutcome } from './reload.js';
 import { answerRpc, type RpcSource } from './rpc.js';
 import { ShardPool } from './shard-pool.js';
@@ -36,6 +38,8 @@ const PEER_TICK_MS = 20;
 const PRIVATE_TICK_MS = 100;
 /** A shard takes over what was read anew in milliseconds, ten thousand sessions included. */
 const RELOAD_TIMEOUT_MS = 5_000;
+/** A check of a signature takes a fraction of a millisecond. */
+const VERIFY_TIMEOUT_MS = 2_000;
 /** The shard that holds the links to peers. */
 const PEER_SHARD = 0;
 
@@ -121,6 +125,7 @@ export async function startRelay({ config, logger, load }: RelayOptions): Promis
       case 'private-topics':
       case 'certification-result':
       case 'challenge-failed':
+      case 'challenge-answered':
         privates.onMessage(message);
         return;
       default:
@@ -280,6 +285,21 @@ function peerRules(config: RelayConfig) {
   };
 }
 
+/** Checks signatures as the SDKs make them; the addon is loaded where there is a key to check against. */
+function challengeVerifier(keys: Prepared['receiverKeys']): PrivateTopicsOptions['verify'] {
+  if (keys.size === 0) return () => Promise.resolve(false);
+  const ready = createSecp256k1().then((secp256k1) => ({
+    secp256k1,
+    verifier: new SignatureVerifier(secp256k1, { timeoutMs: VERIFY_TIMEOUT_MS }),
+  }));
+  return async (messageTopic, challenge, signature) => {
+    const { secp256k1, verifier } = await ready;
+    const digest = secp256k1.keccak256(challenge);
+    const checks = (keys.get(messageTopic) ?? []).map((publicKey) => verifier.verify({ signature, digest, publicKey }));
+    return (await Promise.all(checks)).includes('valid');
+  };
+}
+
 function createPrivateTopics(
   config: RelayConfig,
   prepared: Prepared,
@@ -294,6 +314,8 @@ function createPrivateTopics(
     certifyLocal: config.private_topics.certify_local,
     ttlMs: config.private_topics.certification_seconds * 1_000,
     maySend: (name, session) => access.maySend(name, session),
+    agentTopics: [...prepared.receiverKeys.keys()],
+    verify: challengeVerifier(prepared.receiverKeys),
     logger,
     clock: systemClock,
     stats,

@@ -9,6 +9,7 @@ import type { LogFields, LogLevel } from '../base/logger.js';
 import type { P2PCloseReason } from '../base/p2p-close-reason.js';
 import type { FlowLimits } from '../core/flow-control.js';
 import type { P2PFormat } from '../wire/p2p/protocol-id.js';
+import type { AgentSetup } from './private-agents.js';
 
 /** One TLS listener; file contents, not paths: the control thread has read and checked them. */
 export interface ListenerSetup {
@@ -45,6 +46,8 @@ export interface ShardSetup {
   readonly p2p: P2pSetup | undefined;
   readonly organisations: readonly Organisation[];
   readonly flowLimits: FlowLimits;
+  /** Private topics that the relay speaks for. */
+  readonly agents: readonly AgentSetup[];
   readonly tls: { readonly ciphers: string; readonly curves: string };
   readonly limits: ShardLimits;
   readonly logLevel: LogLevel;
@@ -132,6 +135,15 @@ export type ControlToShard =
       readonly body: Uint8Array;
       readonly challengeTopic: string;
       readonly endpoint: number | undefined;
+    }
+  /** Challenge the holder behind the endpoint in the relay's own name; `challenge-answered` or `challenge-failed` follows. */
+  | {
+      readonly type: 'challenge-send';
+      readonly topic: string;
+      readonly endpoint: number | undefined;
+      /** 32 bytes. */
+      readonly seq: Uint8Array;
+      readonly payload: Uint8Array;
     };
 
 export type ShardToControl =
@@ -174,7 +186,9 @@ export type ShardToControl =
   /** The body of a 0x38. */
   | { readonly type: 'certification-result'; readonly session: number; readonly body: Uint8Array }
   /** A challenge of the session was not answered by a signature. */
-  | { readonly type: 'challenge-failed'; readonly session: number; readonly topic: string };
+  | { readonly type: 'challenge-failed'; readonly session: number; readonly topic: string }
+  /** What came back to a `challenge-send`. */
+  | { readonly type: 'challenge-answered'; readonly seq: Uint8Array; readonly signature: Uint8Array };
 
 /** What certification needs to know of a session. */
 export interface PrivateSession {

@@ -11,7 +11,8 @@ import { CHANNEL_HEADER_BYTES, SEQ_BYTES } from '../base/limits.js';
 import { CHALLENGE_RESULTS, type ChallengeResult, DROP_REASONS } from '../base/stats.js';
 import type { Endpoint } from '../core/endpoint.js';
 import { DetachedTopic, type RelayForm } from '../core/topic-table.js';
-import { encodeFrame, SEQ_OFFSET } from '../wire/channel/frame.js';
+import { decodeAmopBody, encodeAmopBody } from '../wire/channel/amop-body.js';
+import { encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { MessageType } from '../wire/channel/message-type.js';
 import { PRIVATE_PREFIX, type PrivateTopic, PUSH_TOPIC_PREFIX, parsePrivateTopic } from '../wire/channel/topic.js';
 import {
@@ -22,6 +23,7 @@ import {
   HANDLES_MAX,
 } from '../wire/mesh/private-frame.js';
 import { RelayPacketType } from '../wire/mesh/relay-module.js';
+import { AgentSender } from './agent-sender.js';
 import { AskedClaims } from './asked-claims.js';
 import { mayPass } from './bandwidth.js';
 import { ChallengeGate } from './challenge-gate.js';
@@ -29,6 +31,7 @@ import type { ShardContext } from './context.js';
 import type { ControlToShard, ShardToControl } from './messages.js';
 import { owned } from './owned.js';
 import type { PeerLink } from './peer-link.js';
+import { AGENT_ROUTE, AGENT_SESSION, PrivateAgents } from './private-agents.js';
 import { PrivateReceivers } from './private-receivers.js';
 import type { Session } from './session.js';
 
@@ -79,6 +82,8 @@ export class PrivateRoutes {
   readonly #context: ShardContext;
   readonly #post: (message: ShardToControl) => void;
   readonly #endpointOf: (id: number) => Session | PeerLink | undefined;
+  readonly #agents: PrivateAgents;
+  readonly #agentSender: AgentSender;
   readonly #gate = new ChallengeGate();
   readonly #states = new Map<number, PrivateState>();
   readonly #receivers = new PrivateReceivers();
@@ -95,17 +100,32 @@ export class PrivateRoutes {
     context: ShardContext,
     post: (message: ShardToControl) => void,
     endpointOf: (id: number) => Session | PeerLink | undefined,
+    agents: PrivateAgents = new PrivateAgents([]),
   ) {
     this.#context = context;
     this.#post = post;
     this.#endpointOf = endpointOf;
+    this.#agents = agents;
+    this.#agentSender = new AgentSender(
+      newHandle(),
+      () => context.flow.openSession(AGENT_ROUTE),
+      (frame) => this.#agentAnswered(frame),
+    );
+  }
+
+  /** The bandwidth limits were replaced. */
+  flowReplaced(): void {
+    this.#agentSender.flowReplaced();
   }
 
   // ---- sessions and links
 
   /** The session's subscriptions were replaced. */
   subscribed(session: Session, topics: readonly string[]): void {
-    const names = topics.filter((topic) => topic.startsWith(PRIVATE_PREFIX));
+    const names = this.#agents.withChallengeTopics(
+      session.identity,
+      topics.filter((topic) => topic.startsWith(PRIVATE_PREFIX)),
+    );
     const known = this.#states.get(session.id);
     if (names.length === 0 && !known) return;
     const state = known ?? new PrivateState();
@@ -235,6 +255,9 @@ export class PrivateRoutes {
         // The link may have ended while this was on its way: nobody would take it out again.
         if (this.#endpointOf(message.link)) this.#listed.set(message.link, new Set(message.topics));
         return;
+      case 'challenge-send':
+        this.#challengeAsAgent(message);
+        return;
       case 'certify': {
         const session = this.#endpointOf(message.session);
         if (session && !session.isPeer) this.#ask(session, message);
@@ -265,7 +288,7 @@ export class PrivateRoutes {
   #message(session: Session, frame: Buffer, name: string): void {
     const { router, clock, stats } = this.#context;
     const state = this.#states.get(session.id);
-    const route = state?.senderOf.get(name);
+    const route = state?.senderOf.get(name) ?? (this.#agents.maySend(session.identity, name) ? AGENT_ROUTE : undefined);
     const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
     // Behind those that wait, too: what the result allows is told before the result is settled.
     const waits = state !== undefined && state.unsettled > 0 && (!topic || state.parked.length > 0);
@@ -333,7 +356,7 @@ export class PrivateRoutes {
 
   /** Hands a challenge to who holds its topic, if the gate lets it. */
   #pass(
-    requester: Session | PeerLink,
+    requester: Session | PeerLink | AgentSender,
     frame: Buffer,
     name: string,
     { messageTopic }: PrivateTopic,
@@ -356,8 +379,38 @@ export class PrivateRoutes {
       nowMs,
     );
     stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
-    if (result === 'passed' && holders) router.unicastTo(requester, owned(frame), holders, only, nowMs, ticket);
+    if (result !== 'passed' || !holders) return result;
+    const signature = this.#agents.sign(name, payloadOf(frame));
+    if (signature) {
+      const seq = frame.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES);
+      requester.answer(encodeFrame(MessageType.response, seq, 0, encodeAmopBody(name, signature)), ticket);
+    } else {
+      router.unicastTo(requester, owned(frame), holders, only, nowMs, ticket);
+    }
     return result;
+  }
+
+  #challengeAsAgent({
+    topic: name,
+    endpoint,
+    seq,
+    payload,
+  }: Extract<PrivateMessage, { type: 'challenge-send' }>): void {
+    const topic = parsePrivateTopic(name);
+    const frame = encodeFrame(MessageType.unicast, seq, 0, encodeAmopBody(name, payload));
+    const only = new Set(endpoint === undefined ? [] : [endpoint]);
+    const sender = this.#agentSender;
+    const challenger = { source: sender.handle, certifying: true, only };
+    if (topic && this.#pass(sender, frame, name, topic, challenger, 0) === 'passed') return;
+    this.#post({ type: 'challenge-failed', session: AGENT_SESSION, topic: name });
+  }
+
+  #agentAnswered(frame: Buffer): void {
+    const body = decodeAmopBody(frame.subarray(CHANNEL_HEADER_BYTES));
+    // A subscriber's own refusal is a signature of nothing.
+    const signature = body.ok && frame.readInt32BE(RESULT_OFFSET) === 0 ? body.payload : Buffer.alloc(0);
+    const seq = Buffer.from(frame.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES));
+    this.#post({ type: 'challenge-answered', seq, signature: Buffer.from(signature.subarray(0, SIGNATURE_BYTES_MAX)) });
   }
 
   #deliver(link: PeerLink, frame: Buffer, ticket: number, name: string, only: ReadonlySet<number>): void {
@@ -484,8 +537,12 @@ class MessageForm implements RelayForm {
 const CHALLENGE_FORM: RelayForm = {
   packetType: RelayPacketType.challenge,
   mayBePlain: () => true,
-  prefix: (_link, _frame, sender) => ('handle' in sender ? encodeHandle((sender as Session).handle) : undefined),
+  prefix: (_link, _frame, sender) =>
+    'handle' in sender ? encodeHandle((sender as Session | AgentSender).handle) : undefined,
 };
+
+/** Longer than any signature: only its length matters then, which is wrong. */
+const SIGNATURE_BYTES_MAX = 256;
 
 /** Two topics and a node ID, and room for blanks. */
 const RESULT_BYTES_MAX = 4_096;

@@ -35,6 +35,7 @@ import type { BoundListener, BoundP2p, ControlToShard, ReloadSetup, ShardSetup, 
 import { Organisations } from './organisations.js';
 import type { PeerLink } from './peer-link.js';
 import { PeerPort } from './peer-port.js';
+import { PrivateAgents, type SignChallenge } from './private-agents.js';
 import { PrivateRoutes } from './private-routes.js';
 import { Session } from './session.js';
 
@@ -95,7 +96,7 @@ export class Shard implements ShardContext, RouterObserver {
   readonly #stopped: Promise<void>;
   #resolveStopped: () => void = () => {};
 
-  constructor(setup: ShardSetup, logger: ShardLogger, clock: Clock) {
+  constructor(setup: ShardSetup, logger: ShardLogger, clock: Clock, signChallenge?: SignChallenge) {
     this.#setup = setup;
     this.#port = setup.port;
     this.limits = { ...setup.limits };
@@ -116,6 +117,7 @@ export class Shard implements ShardContext, RouterObserver {
       this,
       (message) => this.#post(message),
       (id) => this.#sessionsById.get(id) ?? this.#peers?.link(id),
+      new PrivateAgents(setup.agents, signChallenge),
     );
     this.#organisations = new Organisations(setup.organisations);
     this.#peers = setup.p2p === undefined ? undefined : this.#peerPort(setup.p2p);
@@ -389,7 +391,10 @@ export class Shard implements ShardContext, RouterObserver {
     this.budget.setLimits(budgetLimits(this.limits));
     this.#organisations = new Organisations(setup.organisations);
     // Debts of limits that did not change stay.
-    if (!sameFlow) this.flow = new FlowControl(setup.flowLimits);
+    if (!sameFlow) {
+      this.flow = new FlowControl(setup.flowLimits);
+      this.privates.flowReplaced();
+    }
     const before = this.#trust;
     this.#trust = setup.listeners.map((one) => new Trust(one));
     for (const [index, listener] of this.#listeners.entries()) listener.reload(setup.listeners[index], setup.tls);

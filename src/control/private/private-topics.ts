@@ -5,13 +5,14 @@
  * A session of this relay is an origin of its own, a peer is one; a link may be replaced by another to the same peer without
  * anything being certified anew, for origins are node IDs.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
 import type { Logger } from '../../base/logger.js';
 import { PRIVATE_RESULTS, type PrivateResult } from '../../base/private-result.js';
 import type { Stats } from '../../base/stats.js';
 import { Certification, type PairView, type Subscriber } from '../../core/certification.js';
 import type { ControlToShard, PrivateSession, ShardToControl } from '../../shard/messages.js';
+import { AGENT_ROUTE } from '../../shard/private-agents.js';
 import { formatCertificationRequest, parseCertificationResult } from '../../wire/channel/certification.js';
 import { challengesByTopic } from '../../wire/channel/challenge-topics.js';
 import { parsePrivateTopic } from '../../wire/channel/topic.js';
@@ -28,6 +29,10 @@ export interface PrivateTopicsOptions {
   readonly ttlMs: number;
   /** May this session send on the private topic of this plain name? */
   readonly maySend: (name: string, session: PrivateSession) => boolean;
+  /** Message topics on which the relay certifies subscribers itself. */
+  readonly agentTopics: readonly string[];
+  /** Is it the signature of the challenge by the holder of a key of the message topic? Never rejects. */
+  readonly verify: (messageTopic: string, challenge: Uint8Array, signature: Uint8Array) => Promise<boolean>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly stats: Stats;
@@ -39,7 +44,7 @@ export interface PrivateTopicsOptions {
 /** Messages of the shard about private topics. */
 export type PrivateNews = Extract<
   ShardToControl,
-  { readonly type: 'private-topics' | 'certification-result' | 'challenge-failed' }
+  { readonly type: 'private-topics' | 'certification-result' | 'challenge-failed' | 'challenge-answered' }
 >;
 
 /** One pair of sender and subscriber, for `/private`, the CLI and clients. */
@@ -78,6 +83,8 @@ export class PrivateTopics {
   readonly #holders = new Map<string, readonly Subscriber[]>();
   /** What peers are told of sessions here is not what it was. */
   #unannounced = false;
+  /** Challenges in the relay's own name, by sequence, oldest first. */
+  readonly #agentChallenges = new Map<string, AgentChallenge>();
 
   constructor(options: PrivateTopicsOptions) {
     this.#options = options;
@@ -90,6 +97,7 @@ export class PrivateTopics {
       claimRefused: (subscriber) => this.#note('claim-refused', subscriber, undefined),
       outcome: (sender, subscriber, outcome) => this.#note(outcome, subscriber, sender),
     });
+    this.#certification.setSender({ id: AGENT_ROUTE, digest: AGENT_ROUTE }, options.agentTopics, this.#nowMs);
   }
 
   get #nowMs(): number {
@@ -107,6 +115,9 @@ export class PrivateTopics {
         return;
       case 'challenge-failed':
         this.#certification.challengeFailed(senderId(message.session), message.topic, this.#nowMs);
+        return;
+      case 'challenge-answered':
+        void this.#agentResult(Buffer.from(message.seq).toString('hex'), message.signature);
         return;
     }
   }
@@ -303,9 +314,41 @@ export class PrivateTopics {
   }
 
   #ask(sender: string, { nodeId, messageTopic, origin }: Subscriber, challengeTopic: string): void {
+    if (sender === AGENT_ROUTE) {
+      this.#askAsAgent({ nodeId, messageTopic }, challengeTopic, origin);
+      return;
+    }
     const body = formatCertificationRequest({ nodeId, messageTopic, challengeTopic });
     const endpoint = this.#endpointOf(origin);
     this.#options.post({ type: 'certify', session: sessionOf(sender), body, challengeTopic, endpoint });
+  }
+
+  /** As the Java SDK challenges: 32 hexadecimal digits. */
+  #askAsAgent(pair: Omit<AgentChallenge, 'challenge'>, topic: string, origin: string): void {
+    const seq = randomBytes(16).toString('hex');
+    const challenge = Buffer.from(randomBytes(16).toString('hex'), 'latin1');
+    this.#agentChallenges.set(Buffer.from(seq, 'latin1').toString('hex'), { ...pair, challenge });
+    if (this.#agentChallenges.size > AGENT_CHALLENGES_MAX) {
+      const [oldest] = this.#agentChallenges.keys();
+      this.#agentChallenges.delete(oldest);
+    }
+    const endpoint = this.#endpointOf(origin);
+    this.#options.post({
+      type: 'challenge-send',
+      topic,
+      endpoint,
+      seq: Buffer.from(seq, 'latin1'),
+      payload: challenge,
+    });
+  }
+
+  async #agentResult(seq: string, signature: Uint8Array): Promise<void> {
+    const asked = this.#agentChallenges.get(seq);
+    if (!asked) return;
+    this.#agentChallenges.delete(seq);
+    const { messageTopic, nodeId, challenge } = asked;
+    const verified = await this.#options.verify(messageTopic, challenge, signature);
+    this.#certification.result(AGENT_ROUTE, nodeId, messageTopic, verified, this.#nowMs);
   }
 
   #allow(sender: string, subscriber: Subscriber): void {
@@ -394,6 +437,7 @@ export class PrivateTopics {
   }
 
   #describeSender(sender: string): string {
+    if (sender === AGENT_ROUTE) return 'this relay';
     const session = this.#sessions.get(sessionOf(sender))?.session;
     return session ? `${session.organisation}/${session.subject}` : sender;
   }
@@ -403,6 +447,15 @@ export class PrivateTopics {
     const session = this.#sessions.get(Number(origin.slice(LOCAL.length)))?.session;
     return session ? `${session.organisation}/${session.subject}` : `certificate ${digest.slice(0, 16)}`;
   }
+}
+
+/** Challenges whose answer is waited for; the certification gives up after seconds. */
+const AGENT_CHALLENGES_MAX = 16_384;
+
+interface AgentChallenge {
+  readonly nodeId: string;
+  readonly messageTopic: string;
+  readonly challenge: Uint8Array;
 }
 
 /** No node ID begins so. */

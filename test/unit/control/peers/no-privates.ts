@@ -9,6 +9,8 @@ export function noPrivates(ownNodeId: string): PrivateTopics {
     certifyLocal: true,
     ttlMs: 60_000,
     maySend: () => true,
+    agentTopics: [],
+    verify: async () => false,
     logger: silentLogger,
     clock: { nowMs: () => 0 },
     stats: new Stats(createStatMemory()),

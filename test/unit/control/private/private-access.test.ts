@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isDigest, matches, PrivateAccess } from '../../../../src/control/private/private-access.js';
+import { PrivateAccess } from '../../../../src/control/private/private-access.js';
 import type { PrivateSession } from '../../../../src/shard/messages.js';
 
 const DIGEST = 'ab'.repeat(32);
@@ -38,29 +38,5 @@ describe('access to a private topic', () => {
   it('counts each topic by itself, by its exact name', () => {
     const access = new PrivateAccess([{ name: 'ab', senders: ['bank-b/sdk'] }]);
     expect(['ab', 'a', 'abc', 'AB'].map((name) => access.maySend(name, session()))).toEqual([false, true, true, true]);
-  });
-});
-
-describe('the names of sessions', () => {
-  it('match whole', () => {
-    const named = new Set([DIGEST, 'bank-a/sdk']);
-    expect(matches(named, session({ certificateDigest: '0'.repeat(64) }))).toBe(true);
-    expect(matches(named, session({ organisation: 'x', subject: 'y' }))).toBe(true);
-    expect(
-      matches(named, session({ certificateDigest: '0'.repeat(64), organisation: 'bank-a/sdk', subject: '' })),
-    ).toBe(false);
-  });
-
-  it('cannot be imitated by an agency whose own name ends with the name of somebody', () => {
-    const named = new Set(['bank/a/sdk']);
-    expect(matches(named, session({ organisation: 'bank', subject: 'a/sdk' }))).toBe(true);
-    expect(matches(named, session({ organisation: 'bank/a', subject: 'sdk' }))).toBe(false);
-  });
-
-  it('are digests when they have 64 hex digits', () => {
-    expect([DIGEST, DIGEST.toUpperCase()].map(isDigest)).toEqual([true, true]);
-    expect([DIGEST.slice(1), `${DIGEST}0`, `${DIGEST.slice(1)}g`, `${DIGEST}\n`, ''].map(isDigest)).toEqual(
-      Array.from({ length: 5 }, () => false),
-    );
   });
 });

@@ -56,6 +56,8 @@ export class TopicsWorld {
       certifyLocal: options.certifyLocal ?? true,
       ttlMs: 600_000,
       maySend: (name) => options.maySend?.(name) ?? true,
+      agentTopics: [],
+      verify: async () => false,
       logger: { enabled: () => true, log: (level, fields, message) => this.lines.push({ level, fields, message }) },
       clock: { nowMs: () => this.nowMs },
       stats: this.#stats,
