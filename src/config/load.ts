@@ -85,6 +85,9 @@ function effectiveValues(raw: Record<string, unknown>, problems: readonly Locate
   };
 }
 
+/** A public key itself, not the name of its file. */
+const PUBLIC_HEX = /^(?:0x)?(?:04)?[0-9a-f]{128}$/i;
+
 function withAbsolutePaths(config: RelayConfig, baseDirectory: string): RelayConfig {
   const absolute = (file: string) => path.resolve(baseDirectory, file);
   const files = <Files extends { key: string; cert: string; ca_cert: string }>(table: Files): Files => ({
@@ -101,6 +104,17 @@ function withAbsolutePaths(config: RelayConfig, baseDirectory: string): RelayCon
     ...(config.network_security && { network_security: files(config.network_security) }),
     p2p: withCrl(config.p2p),
     organisation: config.organisation.map((one) => ({ ...one, issuers: one.issuers.map(absolute) })),
+    private_topic: config.private_topic.map(
+      ({ public_keys: publicKeys, private_key: key, password_file: password, ...one }) => ({
+        ...one,
+        ...(publicKeys && {
+          public_keys: publicKeys.map((reference) => (PUBLIC_HEX.test(reference) ? reference : absolute(reference))),
+        }),
+        ...(key !== undefined && { private_key: absolute(key) }),
+        ...(password !== undefined && { password_file: absolute(password) }),
+      }),
+    ),
+    admin: { ...config.admin, ...(config.admin.token_file && { token_file: absolute(config.admin.token_file) }) },
   };
 }
 

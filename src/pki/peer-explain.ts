@@ -64,6 +64,12 @@ export function explainPeerRefusal(reason: P2PCloseReason, keyKind: string): str
       return 'another link to the same node ID stays; two nodes must not share one key';
     case 'peers-max':
       return 'the relay holds limits.peers_max peers already';
+    case 'untrusted-certificate':
+      return 'since the reload no CA of network_security.ca_cert leads to its certificate';
+    case 'revoked-certificate':
+      return 'since the reload its certificate is on the revocation list of p2p.crl';
+    case 'expired-certificate':
+      return 'its certificate had expired at the reload';
     case 'queue-full':
       return 'the peer took no bytes for limits.slow_consumer_timeout_ms while its output queue was waiting';
     default:
@@ -74,4 +80,4 @@ export function explainPeerRefusal(reason: P2PCloseReason, keyKind: string): str
 /** A dialled link that the peer closed before it sent a frame. */
 export const SILENT_PEER_HINT =
   'the peer closed the connection without a frame: probably it refused us (our certificate, its lists, or our node ID is ' +
-  'connected to it already); its log knows';
+  'connected to it already), its log knows; or this is the channel port of a relay, and its P2P port is wanted';

@@ -161,6 +161,42 @@ const p2pTables = (place: Place, leaf: Leaf): string => {
   return '[network_security]\nkey = "p2p.key"\ncert = "p2p.crt"\nca_cert = "ca.crt"\n';
 };
 
+const p2pConfig = (place: Place, leaf: Leaf, port: number, nodes: readonly number[] = []): string =>
+  `[p2p]\nlisten_ip = "127.0.0.1"\nlisten_port = ${port}\nnodes = ${JSON.stringify(nodes.map((one) => `127.0.0.1:${one}`))}\n${p2pTables(place, leaf)}`;
+
+/** Of two relays that should be one node each. */
+let twinLeaf: Leaf | undefined;
+function twin(): Leaf {
+  twinLeaf ??= leafOf(secp256k1);
+  return twinLeaf;
+}
+
+/** What a relay says until it has said this. */
+async function runUntil(config: string, pattern: RegExp): Promise<string> {
+  const relay = new Amop(['relay', '--config', config]);
+  try {
+    await relay.says(pattern);
+    relay.child.kill('SIGTERM');
+    return (await relay.end()).stdout.replaceAll('\\"', '"');
+  } finally {
+    relay.child.kill('SIGKILL');
+  }
+}
+
+/** A relay that dials another one, until it has said this. */
+async function joined(config: (place: Place, port: number) => string, pattern: RegExp): Promise<Ran> {
+  const place = new Place();
+  const first = new Amop(['relay', '--config', place.config({}, p2pConfig(place, twin(), 0))]);
+  try {
+    const [, port] = await first.says(/"p2p":\{"ip":"127.0.0.1","port":(\d+)/);
+    const second = new Place();
+    const output = await runUntil(second.config({}, config(second, Number(port))), pattern);
+    return { output, ports: { [Number(port)]: 30_300 } };
+  } finally {
+    first.child.kill('SIGKILL');
+  }
+}
+
 /** By the first column of the table. */
 const MISTAKES: Readonly<Record<string, () => Promise<Ran> | Ran>> = {
   'no such configuration': async () => ({
@@ -238,6 +274,42 @@ const MISTAKES: Readonly<Record<string, () => Promise<Ran> | Ran>> = {
     const output = await run(['relay', '--config', new Place().config({}, '', port)]);
     close();
     return { output, ports: { [port]: 20_200 } };
+  },
+  'P2P port taken': async () => {
+    const { port, close } = await taken();
+    const place = new Place();
+    const output = await run(['relay', '--config', place.config({}, p2pConfig(place, leafOf(secp256k1), port))]);
+    close();
+    return { output, ports: { [port]: 30_300 } };
+  },
+  'unreachable peer': async () => {
+    const { port, close } = await taken();
+    close();
+    const place = new Place();
+    const said = await runUntil(place.config({}, p2pConfig(place, leafOf(secp256k1), 0, [port])), /nothing listens/);
+    return { output: said, ports: { [port]: 30_300 } };
+  },
+  'two relays with one node ID': () => joined((place, port) => p2pConfig(place, twin(), 0, [port]), /"reason":"self"/),
+  'peer that is not let in': () =>
+    joined(
+      (place, port) =>
+        `${p2pConfig(place, leafOf(secp256k1), 0, [port])}[certificate_whitelist]\nids = ["${'0'.repeat(128)}"]\n`,
+      /certificate_whitelist/,
+    ),
+  'channel port of a relay dialled as a peer': async () => {
+    const place = new Place();
+    const first = new Amop(['relay', '--config', place.config()]);
+    try {
+      const [, port] = await first.says(/"port":(\d+),"kind"/);
+      const second = new Place();
+      const config = second.config({}, p2pConfig(second, leafOf(secp256k1), 0, [Number(port)]));
+      return {
+        output: await runUntil(config, /"dialling a peer failed"|"peer disconnected"/),
+        ports: { [port]: 20_200 },
+      };
+    } finally {
+      first.child.kill('SIGKILL');
+    }
   },
   'nothing listens there': async () => {
     const { port, close } = await taken();
