@@ -109,13 +109,24 @@ describe('back-off', () => {
     for (let link = 1; nowMs < 90_000; link++) {
       expect(plan.due(nowMs, NOBODY)).toEqual([0]);
       plan.reached(0, link, NODE, false);
+      // Before the peer has said no it counts as connected.
+      expect(plan.due(nowMs, EVERYBODY)).toEqual([]);
       plan.linkEnded(0, link, REFUSED, nowMs);
+      expect(plan.due(nowMs, NOBODY)).toEqual([]);
       nowMs += waitMs(plan, nowMs);
     }
     expect(waitMs(plan, nowMs)).toBe(0);
     plan.due(nowMs, NOBODY);
     plan.dialFailed(0, nowMs);
     expect(waitMs(plan, nowMs)).toBe(2_500);
+  });
+
+  it('takes a link that stood for long without a frame for a failed dial', () => {
+    const plan = planOf(1, 0);
+    plan.due(0, NOBODY);
+    plan.reached(0, 1, NODE, false);
+    plan.linkEnded(0, 1, { livedMs: 60_000, heard: false }, 60_000);
+    expect(plan.view()[0].failures).toBe(1);
   });
 
   it('caps at half a second again in the minute after a link went silent, however long it had stood', () => {
@@ -134,7 +145,8 @@ describe('back-off', () => {
     plan.reached(0, 1, NODE, false);
     plan.linkEnded(0, 1, REFUSED, 10);
     for (let nowMs = 20; nowMs < 600_000; nowMs += 1_000) expect(plan.due(nowMs, EVERYBODY)).toEqual([]);
-    expect(Math.max(...failUntil(plan, 600_000, 659_000))).toBe(250);
+    const waits = failUntil(plan, 600_000, 659_000);
+    expect([waits[0], Math.max(...waits)]).toEqual([25, 250]);
   });
 });
 
@@ -169,6 +181,8 @@ describe('an endpoint', () => {
     plan.nodeLost(NODE, STABLE, 500_000);
     expect(waitMs(plan, 500_000)).toBe(25);
     expect(plan.view()[1].phase, 'the other one is left alone').toBe('up');
+    plan.nodeLost('b'.repeat(128), STABLE, 500_000);
+    expect(plan.view()[1].phase, 'it hears of its own link').toBe('up');
     expect(plan.due(500_025, EVERYBODY)).toEqual([]);
     expect(plan.due(500_025, (nodeId) => nodeId !== NODE)).toEqual([0]);
   });

@@ -361,14 +361,30 @@ describe('a second link to a node', () => {
 
   it('moves up and is settled with the next one', () => {
     const { up, hello, done, states, book } = makeBook({ endpoints: [] });
+    up(HIGHER);
     hello(up(HIGHER));
-    hello(up(HIGHER));
-    hello(up(HIGHER));
-    up(LOWER);
+    hello(up(HIGHER, { dialled: true }));
+    expect(states()).toEqual(['1 active', '2 held', '3 held']);
     done();
     book.linkDown(1, T0);
-    expect(done()).toEqual(['gone 1', 'active 2 relay']);
-    expect(states()).toEqual(['2 active', '3 held', '4 active']);
+    // We are the lower one: the link that we dialled stays.
+    expect(done()).toEqual(['gone 1', 'active 2 relay', 'gone 2', 'active 3 relay']);
+    expect(states()).toEqual(['2 ending', '3 active']);
+  });
+
+  it('moves up without the node being taken for lost', () => {
+    const { up, hello, book } = makeBook();
+    book.tick(T0);
+    hello(up(LOWER, { endpoint: 0 }));
+    hello(up(LOWER));
+    book.tick(T0 + SETTLED_LINGER_MS);
+    up(LOWER, {}, T0 + SETTLED_LINGER_MS);
+    const before = book.endpoints()[0];
+    expect(before).toMatchObject({ phase: 'idle', nodeId: LOWER, failures: 1 });
+    book.linkDown(2, T0 + 400);
+    expect(book.endpoints()[0]).toEqual(before);
+    book.linkDown(3, T0 + 500);
+    expect(book.endpoints()[0].failures).toBe(2);
   });
 });
 

@@ -175,6 +175,8 @@ describe('a new link', () => {
     posted();
     frame(1, RELAY_MODULE, false, RelayPacketType.hello, 1, payload);
     expect(types(posted())).toEqual(['peer-state', 'peer-close']);
+    frame(1, P2PModule.topics, false, TopicPacketType.requestTopics, 4, Buffer.alloc(0));
+    expect(types(posted()), 'what comes until it ends is not answered').toEqual([]);
   });
 
   it('is not taken for a relay by a response of the number of the hello', () => {
@@ -267,9 +269,11 @@ describe('topics of a peer', () => {
 
 describe('a second link of a relay', () => {
   it('is told to the shard as one of a relay while it is held, so that what is under way on it is handed over', () => {
-    const { up, hello, posted } = makeService();
+    const { up, hello, posted, lines } = makeService();
     hello(up());
     up();
+    expect(lines.at(-1)?.message).toBe('a second link to a connected peer; one of them will stay');
+    lines.length = 0;
     expect(states(posted()).at(-1)).toEqual({
       type: 'peer-state',
       link: 2,
@@ -284,6 +288,7 @@ describe('a second link of a relay', () => {
       { type: 'peer-state', link: 2, state: 'held', legacy: false, bootEpochMs: THEIR_BOOT_MS },
     ]);
     expect(sends(got), 'nothing is announced or asked over it').toEqual([]);
+    expect(lines, 'it is known what the peer is').toEqual([]);
   });
 
   it('has the routes before the first one loses them, and the list is not pulled again', () => {
@@ -385,18 +390,21 @@ describe('a link that ends', () => {
   });
 
   it('is forgotten: no routes, no announcements, no status, and its node is dialled again', () => {
-    const { up, announce, answer, down, posted, pass, service } = makeService();
+    const { up, announce, answer, down, frame, posted, pass, service } = makeService();
     pass(0);
     up(OTHER, { endpoint: 0 });
     announce(1, 5);
     answer(pulls(posted())[0], '5\ta');
+    service.onMessage({ type: 'peer-reports', reports: [{ link: 1, ...REPORT }] });
     pass(6_000);
     posted();
     down(1);
+    frame(1, P2PModule.topics, false, TopicPacketType.requestTopics, 4, Buffer.alloc(0));
     expect([service.listed(), service.status().peers]).toEqual([[], []]);
+    expect(service.traffic.get('bank-b')).toEqual({ ...REPORT, queueBytes: 0 });
     pass(20);
     service.topicsChanged(['a'], []);
-    expect(posted().filter((post) => 'link' in post && post.link === 1 && post.type !== 'peer-state')).toEqual([]);
+    expect(types(posted()).filter((type) => type !== 'peer-state')).toEqual(['peer-dial']);
     pass(20);
     announce(1, 6);
     down(1);
