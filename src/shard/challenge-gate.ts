@@ -15,19 +15,19 @@ interface Allowance {
 /** A sender challenges once, and some more while it fails. */
 const SOURCE: Allowance = { burst: 4, perSecond: 0.5 };
 /**
- * All senders behind a link together: a relay names the one that challenges as it likes, so their own allowances bind only an
+ * All senders behind a peer together: a relay names the one that challenges as it likes, so their own allowances bind only an
  * honest one. Hundreds of senders may be certified at once; a signature costs a subscriber a millisecond.
  */
-const LINK: Allowance = { burst: 256, perSecond: 16 };
-/** Sources and topics remembered, and links and topics. */
+const PEER: Allowance = { burst: 256, perSecond: 16 };
+/** Sources and topics remembered, and peers and topics. */
 const LIMITS_MAX = 8_192;
 
 /** A challenge that wants to pass. */
 export interface ChallengeAttempt {
-  /** Who challenges: the handle of a session, here or behind a relay, or a 2.x node. */
+  /** Who challenges: the handle of a session of this relay; node ID and handle for one behind a peer, as far as it names one. */
   readonly source: string;
-  /** The link it came over; undefined for a session of this relay. */
-  readonly link: number | undefined;
+  /** Node ID of the peer it came from; undefined for a session of this relay. */
+  readonly peer: string | undefined;
   /** The session has announced that it sends on the message topic; a peer has pulled a list that holds the challenge topic. */
   readonly certifying: boolean;
   /** Somebody takes challenges on the topic. */
@@ -39,16 +39,16 @@ export interface ChallengeAttempt {
 
 export class ChallengeGate {
   readonly #sources = new Allowances(SOURCE);
-  readonly #links = new Allowances(LINK);
+  readonly #peers = new Allowances(PEER);
 
   /** Judges a challenge, and counts one that passes against its source. */
   admit(attempt: ChallengeAttempt, nowMs: number): ChallengeResult {
-    const { source, link, certifying, held, challengeTopic, messageTopic, payload } = attempt;
-    if (!certifying) return link === undefined ? 'not-a-sender' : 'not-listed';
+    const { source, peer, certifying, held, challengeTopic, messageTopic, payload } = attempt;
+    if (!certifying) return peer === undefined ? 'not-a-sender' : 'not-listed';
     if (!held) return 'no-subscriber';
     if (challengeShape(payload, challengeTopic, messageTopic) === undefined) return 'shape';
-    // The link first: what it may not send must not make entries for sources.
-    if (link !== undefined && !this.#links.take(`${link} ${challengeTopic}`, nowMs)) return 'rate';
+    // The peer first: what it may not send must not make entries for sources.
+    if (peer !== undefined && !this.#peers.take(`${peer} ${challengeTopic}`, nowMs)) return 'rate';
     return this.#sources.take(`${source} ${challengeTopic}`, nowMs) ? 'passed' : 'rate';
   }
 }

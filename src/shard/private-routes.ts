@@ -178,7 +178,7 @@ export class PrivateRoutes {
     if (receivers) {
       this.#deliver(link, frame, ticket, name, receivers);
     } else if (link.legacy && topic?.kind === 'challenge' && isUnicast(frame)) {
-      this.#challengeFromPeer(link, frame, ticket, name, topic, `link ${link.id}`);
+      this.#challengeFromPeer(link, frame, ticket, name, topic, link.identity.nodeId);
     } else {
       link.refuse('malformed-body');
       this.#refuse(link, frame, ticket, 'private-topic');
@@ -199,7 +199,8 @@ export class PrivateRoutes {
     if (message && topic.kind === 'message') {
       this.#deliver(link, frame, ticket, name, this.#receivers.named(message.handles, name));
     } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
-      this.#challengeFromPeer(link, frame, ticket, name, topic, challenge.handle);
+      // A handle is what this peer calls one of its sessions: that of another peer is not its to use up.
+      this.#challengeFromPeer(link, frame, ticket, name, topic, `${link.identity.nodeId} ${challenge.handle}`);
     } else {
       link.refuse('malformed-body');
       this.#refuse(link, frame, ticket, 'private-topic');
@@ -343,7 +344,7 @@ export class PrivateRoutes {
     const result = this.#gate.admit(
       {
         source,
-        link: requester.isPeer ? requester.id : undefined,
+        peer: requester.isPeer ? requester.identity.nodeId : undefined,
         certifying,
         held: holders !== undefined,
         challengeTopic: name,
