@@ -435,6 +435,8 @@ function relaySubscribers(nodeId: string, byTopic: ReadonlyMap<string, readonly 
   for (const [messageTopic, sessions] of byTopic) {
     if (parsePrivateTopic(messageTopic)?.kind !== 'message') continue;
     for (const { handle, digest, challengeTopic } of sessions) {
+      // No relay announces more.
+      if (subscribers.length >= PRIVATE_SUBSCRIBERS_MAX) return subscribers;
       subscribers.push({
         // Of this peer: it may list the handles of other relays, which they tell everybody.
         id: `${handle} ${nodeId} ${messageTopic}`,
@@ -456,6 +458,7 @@ function nodeSubscribers(nodeId: string, names: readonly string[]): Subscriber[]
   for (const messageTopic of names) {
     const challengeTopics = challenges.get(messageTopic);
     if (parsePrivateTopic(messageTopic)?.kind !== 'message' || challengeTopics === undefined) continue;
+    if (subscribers.length >= PRIVATE_SUBSCRIBERS_MAX) break;
     const digest = `${NODE}${nodeId}`;
     subscribers.push({
       id: `${digest} ${messageTopic}`,
