@@ -4,7 +4,7 @@
  */
 import type { ChallengeResult } from '../base/stats.js';
 import { RateLimit } from '../core/rate-limit.js';
-import { challengeShape } from '../wire/channel/challenge.js';
+import { challengeShape, signedOf } from '../wire/channel/challenge.js';
 
 /** How often somebody may challenge a topic: this often at once, then at this rate. */
 interface Allowance {
@@ -21,6 +21,11 @@ const SOURCE: Allowance = { burst: 4, perSecond: 0.5 };
 const PEER: Allowance = { burst: 256, perSecond: 16 };
 /** Sources and topics remembered, and peers and topics. */
 const LIMITS_MAX = 8_192;
+
+/** As long as somebody may wait for a signature: a result counts for 30 s. */
+const REMEMBERED_MS = 60_000;
+/** Random numbers remembered; in a minute senders in their thousands are certified. */
+const REMEMBERED_MAX = 65_536;
 
 /** A challenge that wants to pass. */
 export interface ChallengeAttempt {
@@ -40,16 +45,39 @@ export interface ChallengeAttempt {
 export class ChallengeGate {
   readonly #sources = new Allowances(SOURCE);
   readonly #peers = new Allowances(PEER);
+  readonly #randoms = new Randoms();
 
   /** Judges a challenge, and counts one that passes against its source. */
   admit(attempt: ChallengeAttempt, nowMs: number): ChallengeResult {
     const { source, peer, certifying, held, challengeTopic, messageTopic, payload } = attempt;
     if (!certifying) return peer === undefined ? 'not-a-sender' : 'not-listed';
     if (!held) return 'no-subscriber';
-    if (challengeShape(payload, challengeTopic, messageTopic) === undefined) return 'shape';
+    const shape = challengeShape(payload, challengeTopic, messageTopic);
+    if (shape === undefined) return 'shape';
     // The peer first: what it may not send must not make entries for sources.
     if (peer !== undefined && !this.#peers.take(`${peer} ${challengeTopic}`, nowMs)) return 'rate';
-    return this.#sources.take(`${source} ${challengeTopic}`, nowMs) ? 'passed' : 'rate';
+    if (!this.#sources.take(`${source} ${challengeTopic}`, nowMs)) return 'rate';
+    return this.#randoms.isFor(challengeTopic, signedOf(payload, shape, challengeTopic), nowMs) ? 'passed' : 'repeated';
+  }
+}
+
+/**
+ * A random number is for one challenge topic. A session that is challenged and does not have the key could announce to send on the
+ * topic as well, and pass the challenge on to a subscriber that has it.
+ */
+class Randoms {
+  /** In the order in which they came. */
+  readonly #topics = new Map<string, { readonly challengeTopic: string; readonly atMs: number }>();
+
+  isFor(challengeTopic: string, random: string, nowMs: number): boolean {
+    for (const [oldest, { atMs }] of this.#topics) {
+      if (this.#topics.size < REMEMBERED_MAX && nowMs - atMs < REMEMBERED_MS) break;
+      this.#topics.delete(oldest);
+    }
+    const known = this.#topics.get(random);
+    if (known) return known.challengeTopic === challengeTopic;
+    this.#topics.set(random, { challengeTopic, atMs: nowMs });
+    return true;
   }
 }
 
