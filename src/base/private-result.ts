@@ -12,5 +12,6 @@ export const PRIVATE_RESULTS = [
   'not-asked', // a 0x38 for nothing that was asked, or for a second time
   'claim-refused', // a challenge topic that another certificate holds
   'sender-refused', // a session that may not send on the topic, by `[[private_topic]] senders`
+  'pairs-max', // more senders and subscribers than the relay certifies
 ] as const;
 export type PrivateResult = (typeof PRIVATE_RESULTS)[number];

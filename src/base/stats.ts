@@ -40,6 +40,7 @@ export const CHALLENGE_RESULTS = [
   'no-subscriber', // nobody holds the topic
   'shape', // no known form of a challenge
   'rate', // too many from this source
+  'repeated', // the random number of a challenge on another topic
 ] as const;
 export type ChallengeResult = (typeof CHALLENGE_RESULTS)[number];
 

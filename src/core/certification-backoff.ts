@@ -15,9 +15,12 @@ export class Backoff {
   failures = 0;
   retryMs = Number.NEGATIVE_INFINITY;
   usedMs: number;
+  /** `usedMs` when it got its place in the table. */
+  placedMs: number;
 
   constructor(nowMs: number) {
     this.usedMs = nowMs;
+    this.placedMs = nowMs;
   }
 
   failed(nowMs: number): void {
@@ -33,6 +36,7 @@ export class Backoff {
 }
 
 export class BackoffTable {
+  /** In the order of their places; one that has failed since gets a new place when its turn comes. */
   readonly #byKey = new Map<string, Backoff>();
   #expiredMs = 0;
 
@@ -54,14 +58,14 @@ export class BackoffTable {
     }
   }
 
+  /** In constant time on average: a peer that lists thousands of certificates must not make the table a list to search. */
   #forgetOldest(): void {
-    let oldest: string | undefined;
-    let usedMs = Number.POSITIVE_INFINITY;
     for (const [key, backoff] of this.#byKey) {
-      if (backoff.usedMs >= usedMs) continue;
-      oldest = key;
-      usedMs = backoff.usedMs;
+      this.#byKey.delete(key);
+      if (backoff.placedMs === backoff.usedMs) return;
+      // It has failed since it was put here.
+      backoff.placedMs = backoff.usedMs;
+      this.#byKey.set(key, backoff);
     }
-    if (oldest !== undefined) this.#byKey.delete(oldest);
   }
 }

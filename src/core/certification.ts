@@ -16,6 +16,7 @@
  */
 import { type Backoff, BackoffTable } from './certification-backoff.js';
 import { type Claim, ClaimTable } from './challenge-claims.js';
+import { PairCounts } from './pair-counts.js';
 
 /** A sender that was asked is silent when a challenge failed: Java gives up on one after 5 s. */
 export const ANSWER_TIMEOUT_MS = 6_000;
@@ -27,6 +28,9 @@ const ASK_INTERVAL_MS = 1_000;
 const CHALLENGE_LOSS_MS = 2_000;
 /** A certified pair is asked again when this part of its time is over. */
 const RENEW_AT = 0.8;
+
+/** Of one sender about one certificate on one topic, at a time: a crowd of sessions must not ask it for hours. */
+const QUESTIONS_PER_CERTIFICATE_MAX = 4;
 
 /** What a pair is, as people see it. */
 export type PairState = 'pending' | 'certified' | 'failed';
@@ -62,8 +66,8 @@ export interface CertificationActions {
   challengeRoute(challengeTopic: string, subscribers: readonly Subscriber[]): void;
   /** A claim on a challenge topic that another certificate holds. */
   claimRefused(subscriber: Subscriber, challengeTopic: string): void;
-  /** For counters and logs. */
-  outcome(sender: string, subscriber: Subscriber, outcome: 'certified' | PairFailure | 'expired'): void;
+  /** For counters and logs; `pairs-max` stands for all pairs that a change would have made above a bound. */
+  outcome(sender: string, subscriber: Subscriber, outcome: 'certified' | PairFailure | 'expired' | 'pairs-max'): void;
 }
 
 interface Pair {
@@ -107,6 +111,9 @@ export class Certification {
   readonly #pairs = new Map<string, Map<string, Pair>>();
   readonly #claims: ClaimTable<Subscriber>;
   readonly #backoffs = new BackoffTable();
+  readonly #counts = new PairCounts();
+  /** Of the change under way: it was told that a bound was reached. */
+  #full = false;
 
   /** @param ttlMs how long a success counts */
   constructor(ttlMs: number, actions: CertificationActions) {
@@ -120,6 +127,7 @@ export class Certification {
 
   /** Replaces the message topics a sender wants to send on; none when it leaves. */
   setSender(sender: Sender, messageTopics: readonly string[], nowMs: number): void {
+    this.#full = false;
     const known = this.#senders.get(sender.id)?.topics ?? new Set<string>();
     const wanted = new Set(messageTopics);
     for (const topic of known) {
@@ -138,6 +146,7 @@ export class Certification {
 
   /** Replaces all subscribers of an origin; none when it is gone. */
   setSubscribers(origin: string, subscribers: readonly Subscriber[], nowMs: number): void {
+    this.#full = false;
     const known = this.#byOrigin.get(origin) ?? new Map<string, Subscriber>();
     const wanted = new Map(subscribers.map((subscriber) => [subscriber.id, subscriber]));
     for (const [id, subscriber] of known) {
@@ -221,7 +230,7 @@ export class Certification {
     for (const { sender, topics } of this.#senders.values()) {
       if (!topics.has(messageTopic) || subscriber.owner === sender.id) continue;
       const pair = this.#pair(sender, subscriber, nowMs);
-      if (before && !sameTopics(before, subscriber) && pair.askedMs !== undefined) {
+      if (pair && before && !sameTopics(before, subscriber) && pair.askedMs !== undefined) {
         // What was asked about is gone; a new question, and no failure.
         pair.askedMs = undefined;
       }
@@ -243,24 +252,34 @@ export class Certification {
         this.#fail(pair, 'subscriber-left', nowMs);
       this.#revoke(pair, nowMs);
       pairs?.delete(id);
+      this.#counts.drop(sender.id, subscriber.origin);
     }
   }
 
   #dropSender(sender: string, messageTopic: string): void {
     const key = keyOf(sender, messageTopic);
-    for (const pair of this.#pairs.get(key)?.values() ?? []) this.#revoke(pair, 0);
+    for (const pair of this.#pairs.get(key)?.values() ?? []) {
+      this.#revoke(pair, 0);
+      this.#counts.drop(sender, pair.subscriber.origin);
+    }
     this.#pairs.delete(key);
   }
 
-  #pair(sender: Sender, subscriber: Subscriber, nowMs: number): Pair {
+  /** The pair of the two, or undefined where a bound does not let it be made. */
+  #pair(sender: Sender, subscriber: Subscriber, nowMs: number): Pair | undefined {
     const key = keyOf(sender.id, subscriber.messageTopic);
     const pairs = this.#pairs.get(key) ?? new Map<string, Pair>();
-    this.#pairs.set(key, pairs);
     const known = pairs.get(subscriber.id);
     if (known) {
       known.subscriber = subscriber;
       return known;
     }
+    if (!this.#counts.add(sender.id, subscriber.origin)) {
+      if (!this.#full) this.#actions.outcome(sender.id, subscriber, 'pairs-max');
+      this.#full = true;
+      return undefined;
+    }
+    this.#pairs.set(key, pairs);
     const pair: Pair = {
       sender,
       subscriber,
@@ -290,8 +309,11 @@ export class Certification {
     if (!pairs) return;
     // A challenge names only its topic: with two questions about one, nobody could tell which of them it is for.
     const busy = new Set<string | undefined>();
+    const open: string[] = [];
     for (const { askedMs, askedTopic, subscriber } of pairs.values()) {
-      if (askedMs !== undefined) busy.add(subscriber.origin).add(askedTopic);
+      if (askedMs === undefined) continue;
+      busy.add(subscriber.origin).add(askedTopic);
+      open.push(subscriber.digest);
     }
     const due = [...pairs.values()].filter((pair) => this.#isDue(pair, nowMs));
     due.sort((a, b) => a.lastAskedMs - b.lastAskedMs);
@@ -302,7 +324,9 @@ export class Certification {
       if (topics.length === 0) continue;
       const topic = topics[pair.turn % topics.length];
       if (busy.has(topic)) continue;
+      if (open.filter((digest) => digest === subscriber.digest).length >= QUESTIONS_PER_CERTIFICATE_MAX) continue;
       busy.add(subscriber.origin).add(topic);
+      open.push(subscriber.digest);
       for (const other of pairs.values()) {
         // Its challenge may still come, and would bring the signature of this one.
         if (other.askedTopic === topic) other.openUntilMs = 0;

@@ -4,7 +4,7 @@
  */
 import type { ChallengeResult } from '../base/stats.js';
 import { RateLimit } from '../core/rate-limit.js';
-import { challengeShape } from '../wire/channel/challenge.js';
+import { challengeShape, signedOf } from '../wire/channel/challenge.js';
 
 /** How often somebody may challenge a topic: this often at once, then at this rate. */
 interface Allowance {
@@ -15,19 +15,24 @@ interface Allowance {
 /** A sender challenges once, and some more while it fails. */
 const SOURCE: Allowance = { burst: 4, perSecond: 0.5 };
 /**
- * All senders behind a link together: a relay names the one that challenges as it likes, so their own allowances bind only an
+ * All senders behind a peer together: a relay names the one that challenges as it likes, so their own allowances bind only an
  * honest one. Hundreds of senders may be certified at once; a signature costs a subscriber a millisecond.
  */
-const LINK: Allowance = { burst: 256, perSecond: 16 };
-/** Sources and topics remembered, and links and topics. */
+const PEER: Allowance = { burst: 256, perSecond: 16 };
+/** Sources and topics remembered, and peers and topics. */
 const LIMITS_MAX = 8_192;
+
+/** As long as somebody may wait for a signature: a result counts for 30 s. */
+const REMEMBERED_MS = 60_000;
+/** Random numbers remembered; in a minute senders in their thousands are certified. */
+const REMEMBERED_MAX = 65_536;
 
 /** A challenge that wants to pass. */
 export interface ChallengeAttempt {
-  /** Who challenges: the handle of a session, here or behind a relay, or a 2.x node. */
+  /** Who challenges: the handle of a session of this relay; node ID and handle for one behind a peer, as far as it names one. */
   readonly source: string;
-  /** The link it came over; undefined for a session of this relay. */
-  readonly link: number | undefined;
+  /** Node ID of the peer it came from; undefined for a session of this relay. */
+  readonly peer: string | undefined;
   /** The session has announced that it sends on the message topic; a peer has pulled a list that holds the challenge topic. */
   readonly certifying: boolean;
   /** Somebody takes challenges on the topic. */
@@ -39,17 +44,40 @@ export interface ChallengeAttempt {
 
 export class ChallengeGate {
   readonly #sources = new Allowances(SOURCE);
-  readonly #links = new Allowances(LINK);
+  readonly #peers = new Allowances(PEER);
+  readonly #randoms = new Randoms();
 
   /** Judges a challenge, and counts one that passes against its source. */
   admit(attempt: ChallengeAttempt, nowMs: number): ChallengeResult {
-    const { source, link, certifying, held, challengeTopic, messageTopic, payload } = attempt;
-    if (!certifying) return link === undefined ? 'not-a-sender' : 'not-listed';
+    const { source, peer, certifying, held, challengeTopic, messageTopic, payload } = attempt;
+    if (!certifying) return peer === undefined ? 'not-a-sender' : 'not-listed';
     if (!held) return 'no-subscriber';
-    if (challengeShape(payload, challengeTopic, messageTopic) === undefined) return 'shape';
-    // The link first: what it may not send must not make entries for sources.
-    if (link !== undefined && !this.#links.take(`${link} ${challengeTopic}`, nowMs)) return 'rate';
-    return this.#sources.take(`${source} ${challengeTopic}`, nowMs) ? 'passed' : 'rate';
+    const shape = challengeShape(payload, challengeTopic, messageTopic);
+    if (shape === undefined) return 'shape';
+    // The peer first: what it may not send must not make entries for sources.
+    if (peer !== undefined && !this.#peers.take(`${peer} ${challengeTopic}`, nowMs)) return 'rate';
+    if (!this.#sources.take(`${source} ${challengeTopic}`, nowMs)) return 'rate';
+    return this.#randoms.isFor(challengeTopic, signedOf(payload, shape, challengeTopic), nowMs) ? 'passed' : 'repeated';
+  }
+}
+
+/**
+ * A random number is for one challenge topic. A session that is challenged and does not have the key could announce to send on the
+ * topic as well, and pass the challenge on to a subscriber that has it.
+ */
+class Randoms {
+  /** In the order in which they came. */
+  readonly #topics = new Map<string, { readonly challengeTopic: string; readonly atMs: number }>();
+
+  isFor(challengeTopic: string, random: string, nowMs: number): boolean {
+    for (const [oldest, { atMs }] of this.#topics) {
+      if (this.#topics.size < REMEMBERED_MAX && nowMs - atMs < REMEMBERED_MS) break;
+      this.#topics.delete(oldest);
+    }
+    const known = this.#topics.get(random);
+    if (known) return known.challengeTopic === challengeTopic;
+    this.#topics.set(random, { challengeTopic, atMs: nowMs });
+    return true;
   }
 }
 

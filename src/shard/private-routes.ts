@@ -369,7 +369,7 @@ export class PrivateRoutes {
     const result = this.#gate.admit(
       {
         source,
-        link: requester.isPeer ? requester.id : undefined,
+        peer: requester.isPeer ? requester.identity.nodeId : undefined,
         certifying,
         held: holders !== undefined,
         challengeTopic: name,

@@ -2,9 +2,17 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../helpers/deadline.js';
 import type { Mesh } from '../helpers/p2p/relays.js';
-import { challengeTopic, messageTopic, type PrivateSender } from '../helpers/private.js';
+import {
+  challengeTopic,
+  messageTopic,
+  type PrivateSender,
+  type PrivateSubscriber,
+  pushTopic,
+  REQUEST_CERTIFICATION,
+} from '../helpers/private.js';
 import type { RawClient } from '../helpers/raw-client.js';
-import { joinMallory, joinSender, joinSubscriber, stolen, useWorld, WORLDS } from './world.js';
+import { amopBody, parseAmopBody, TYPE } from '../helpers/wire.js';
+import { joinMallory, joinSender, joinSubscriber, OURS, stolen, useWorld, WORLDS } from './world.js';
 
 describe.each(WORLDS)('(c) a free ride on the certification of another session %s', (_, world) => {
   const mesh = useWorld(world);
@@ -82,6 +90,17 @@ describe.each(WORLDS)('(c) a free ride on the certification of another session %
     await expectStolen(alice, name, mallory, 1);
   });
 
+  it('by one that announces to send on the topic as well, and passes its challenge on to the other', async () => {
+    const name = 'passed on';
+    const bob = await joinSubscriber(mesh(), 1, name, 'key', challengeTopic(name, 'f'.repeat(32)));
+    const mallory = await joinForwarder(mesh(), { at: 1, from: 1, asked: !world.works }, name, bob);
+    const alice = await joinSender(mesh(), 0, name, 'key');
+    await until(() => mallory.passedOn.length > 0, 'a challenge at Mallory');
+    await until(() => alice.results.some(({ checkResult }) => checkResult === 0), 'a certification');
+    expect(mallory.passedOn.map((result) => result === 0)).toContain(world.works);
+    await expectStolen(alice, name, mallory.client, 1);
+  });
+
   it('by one that takes the place of the other', async () => {
     const name = 'successor';
     const alice = await joinSender(mesh(), 0, name, 'key');
@@ -112,4 +131,53 @@ async function expectOnly(
   await mesh.settled(1);
   await mallory.barrier();
   expect(stolen(mallory, name)).toEqual([]);
+}
+
+// Nobody sees both challenges, and the signature is a true one: docs/private-topics.md, "What stays open".
+describe('an application with sessions on two relays', () => {
+  const mesh = useWorld(OURS);
+
+  it('is certified when it passes the challenge of the one on from the other', async () => {
+    const name = 'two sessions';
+    const bob = await joinSubscriber(mesh(), 1, name, 'key');
+    const mallory = await joinForwarder(mesh(), { at: 0, from: 1, asked: true }, name, bob);
+    const alice = await joinSender(mesh(), 0, name, 'key');
+    await until(async () => {
+      await alice.request('secret');
+      return stolen(mallory.client, name).includes('secret');
+    }, 'what it stole');
+  });
+});
+
+/**
+ * Mallory, who subscribes with a challenge topic of her own on one relay and announces to send on another: what she is challenged
+ * with she passes on to Bob.
+ */
+async function joinForwarder(
+  mesh: Mesh,
+  { at, from, asked }: { at: number; from: number; asked: boolean },
+  name: string,
+  bob: PrivateSubscriber,
+) {
+  const sender = await joinMallory(mesh, from);
+  await sender.subscribe(pushTopic(name));
+  // By the rules of the reference nobody needs to be asked, and on Bob's own relay nobody is.
+  if (asked) await sender.waitFor(({ type }) => type === REQUEST_CERTIFICATION, 'a 0x37');
+  const client = await joinMallory(mesh, at);
+  const passedOn: number[] = [];
+  const own = challengeTopic(name, '0'.repeat(32));
+  const echo = client.answerer;
+  client.answerer = (frame) => {
+    const { topic, payload } = parseAmopBody(frame.body);
+    if (topic !== own) return echo?.(frame);
+    void sender.request(bob.topics[1], payload).then(({ result, body }) => {
+      passedOn.push(result);
+      const signature = result === 0 ? parseAmopBody(body).payload : 'none';
+      client.send(TYPE.response, amopBody(own, signature), frame.seq);
+    });
+    return undefined;
+  };
+  await client.subscribe(messageTopic(name), own);
+  await mesh.settled(at);
+  return { client, passedOn };
 }

@@ -234,7 +234,7 @@ export class PrivateTopics {
       const challengeTopics = challenges.get(messageTopic)?.slice(0, 1) ?? [];
       if (challengeTopics.length === 0 && this.#options.certifyLocal) continue;
       subscribers.push({
-        id: subscriberId(session.handle, originOf(session.id), messageTopic),
+        id: `${session.handle} ${messageTopic}`,
         messageTopic,
         origin: originOf(session.id),
         owner: senderId(session.id),
@@ -475,10 +475,6 @@ function targetOf(key: string): [string, string] {
   return [key.slice(0, blank), key.slice(blank + 1)];
 }
 
-/** A peer says itself what its handles are, so a handle alone would let one take the place of another peer's subscriber. */
-const subscriberId = (handle: string, origin: string, messageTopic: string): string =>
-  `${handle} ${origin} ${messageTopic}`;
-
 /** The handle behind a relay, empty for a session of this relay and for a 2.x node. */
 function handleOf({ origin, id }: Subscriber): string {
   return origin.startsWith(LOCAL) || id.startsWith(NODE) ? '' : id.slice(0, id.indexOf(' '));
@@ -503,8 +499,11 @@ function relaySubscribers(nodeId: string, byTopic: ReadonlyMap<string, readonly 
   for (const [messageTopic, sessions] of byTopic) {
     if (parsePrivateTopic(messageTopic)?.kind !== 'message') continue;
     for (const { handle, digest, challengeTopic } of sessions) {
+      // No relay announces more.
+      if (subscribers.length >= PRIVATE_SUBSCRIBERS_MAX) return subscribers;
       subscribers.push({
-        id: subscriberId(handle, nodeId, messageTopic),
+        // Of this peer: it may list the handles of other relays, which they tell everybody.
+        id: `${handle} ${nodeId} ${messageTopic}`,
         messageTopic,
         origin: nodeId,
         nodeId: opaqueNodeId(nodeId, handle),
@@ -523,6 +522,7 @@ function nodeSubscribers(nodeId: string, names: readonly string[]): Subscriber[]
   for (const messageTopic of names) {
     const challengeTopics = challenges.get(messageTopic);
     if (parsePrivateTopic(messageTopic)?.kind !== 'message' || challengeTopics === undefined) continue;
+    if (subscribers.length >= PRIVATE_SUBSCRIBERS_MAX) break;
     const digest = `${NODE}${nodeId}`;
     subscribers.push({
       id: `${digest} ${messageTopic}`,

@@ -68,3 +68,13 @@ function isWeb3Block(payload: Uint8Array, challengeTopic: string, messageTopic: 
   const random = member(json.value, 'randValue');
   return typeof random === 'string' && RANDOM.test(random) && member(json.value, 'topic') === messageTopic;
 }
+
+/** What is signed of a challenge that has a shape, as text: the random value of web3sdk's block, else all of it. */
+export function signedOf(payload: Uint8Array, shape: ChallengeShape, challengeTopic: string): string {
+  if (shape !== 'web3sdk') return viewOf(payload, 0, payload.length).toString('latin1');
+  const jsonStart = 1 + Buffer.byteLength(challengeTopic) + 2;
+  const { randValue } = JSON.parse(viewOf(payload, jsonStart, payload.length).toString('utf8')) as {
+    randValue: string;
+  };
+  return randValue;
+}
