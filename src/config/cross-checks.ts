@@ -29,6 +29,7 @@ export function crossChecks(value: Lookup, given: Given): CrossFindings {
   checkTwice(value, ['p2p', 'nodes'], [], nodeKey, problems);
   checkTwice(value, ['flow_control', 'topic'], ['name'], (name) => name, problems);
   checkTwice(value, ['organisation'], ['name'], (name) => name, problems);
+  checkTwice(value, ['private_topic'], ['name'], (name) => name, problems);
   checkPeersMax(value, warnings);
   const adminIp = value(['admin', 'listen_ip']);
   if (typeof adminIp === 'string' && !isLoopback(adminIp)) {
