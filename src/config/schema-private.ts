@@ -14,7 +14,16 @@ const NAME_BYTES_MAX = 185;
 const DIGEST = /^[0-9a-f]{64}$/i;
 const NAMED = /^[^/]+\/.+$/;
 
+/** How the relay calls every agency that it does not know (`Organisations`). */
+const UNKNOWN = 'unknown/';
+
 function sessionProblems(text: string): string[] {
+  if (text.startsWith(UNKNOWN)) {
+    return [
+      `${JSON.stringify(text.slice(0, 80))} names sessions whose agency the relay does not know, so any agency could issue ` +
+        'them; put the certificate of the agency into ca_cert, or write the SHA-256 of theirs',
+    ];
+  }
   if (DIGEST.test(text) || NAMED.test(text)) return [];
   return [
     `${JSON.stringify(text.slice(0, 80))} names no session: write the SHA-256 of its certificate (64 hex digits, in the line ` +

@@ -7,6 +7,8 @@
  *   compresses bodies above 1,024 bytes, takes compressed ones
  *   refuses the newer of two connections with one node ID, whoever dialled; says nothing when it closes
  *   answers a unicast with its subscriber's 0x31, or with 104 and the request's body; a 104 from others is final
+ *   asks its application about private topics of a peer with every list, and with every announcement that is no news
+ *   sends on a private topic to peers for which its application has said 0, as legacy-certification.ts has the rules
  *   drops unknown protocol IDs and packet types without a word
  *   redials static peers on a fixed tick, without back-off
  *
@@ -17,6 +19,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import tls from 'node:tls';
 import { DEFAULT_DEADLINE_MS, until } from '../deadline.js';
 import { amopBody, decodeFrame, encodeFrame, type Frame, HEADER_BYTES, newSeq, parseAmopBody, TYPE } from '../wire.js';
+import {
+  PUSH_PREFIX,
+  STATUS,
+  type Status,
+  type Statuses,
+  statusesAfter,
+  statusesOf,
+  verifying,
+} from './legacy-certification.js';
 import { guardCertificate, P2PLink, p2pTlsOptions, type ReceivedP2PFrame } from './p2p-link.js';
 import type { NodeCredentials } from './p2p-pki.js';
 import { AMOP, type Format, formatTopicList, type P2PFrame, PROTOCOL, parseTopicList, TOPICS } from './p2p-wire.js';
@@ -33,6 +44,15 @@ export interface LegacyAnswer {
   readonly body: Uint8Array;
 }
 
+/** A 0x37 to the node's application. */
+export interface LegacyQuestion {
+  readonly nodeId: string;
+  readonly topic: string;
+  readonly topicForCert: string;
+  readonly frame: Frame;
+  readonly atMs: number;
+}
+
 export interface LegacyPeerOptions {
   readonly credentials: NodeCredentials;
   readonly format?: Format;
@@ -47,6 +67,8 @@ export interface LegacyPeerOptions {
   readonly compress?: boolean;
   /** First number of its topic list: a node that ran before does not start at 0. */
   readonly topicSeq?: number;
+  /** Pulls a list that it heard of with its own next announcement, not at once. */
+  readonly pullsOnTick?: boolean;
 }
 
 export interface LegacyFrame extends ReceivedP2PFrame {
@@ -58,9 +80,11 @@ interface Session {
   readonly link: P2PLink;
   readonly announce: NodeJS.Timeout;
   idle: NodeJS.Timeout;
-  /** Last number heard; 0 at first. */
+  /** Number of the list held; 0 at first. */
   topicSeq: number;
-  topics: ReadonlySet<string>;
+  /** Last number heard. */
+  heardSeq: number;
+  statuses: Statuses;
 }
 
 interface Exchange {
@@ -90,6 +114,10 @@ export class LegacyPeer {
   readonly faults: string[] = [];
   /** The local subscriber: undefined is silence. Asked only for topics that this node subscribes to. */
   answerer: (request: Frame) => LegacyAnswer | undefined = () => undefined;
+  /** What was asked of the application of this node that has the push topic of a private topic. */
+  readonly questions: LegacyQuestion[] = [];
+  /** That application; it challenges by `unicast` and says what came of it by `updateTopicStatus`. */
+  certifier: (question: LegacyQuestion) => void = () => {};
   private readonly options: Required<Omit<LegacyPeerOptions, 'format'>>;
   private readonly server: tls.Server;
   private readonly accepted = new Set<Socket>();
@@ -111,6 +139,7 @@ export class LegacyPeer {
       responseTimeoutMs: 30_000,
       compress: true,
       topicSeq: 0,
+      pullsOnTick: false,
       ...options,
     };
     this.format = options.format ?? 'rc2';
@@ -221,8 +250,18 @@ export class LegacyPeer {
     }
   }
 
+  /** The 0x38 of an application of this node: never answered, and taken from anybody. */
+  updateTopicStatus(nodeId: string, topic: string, checkResult: number): void {
+    const session = this.sessions.get(nodeId);
+    if (session !== undefined) session.statuses = statusesAfter(session.statuses, topic, checkResult);
+  }
+
+  statusOf(nodeId: string, topic: string): Status | undefined {
+    return this.sessions.get(nodeId)?.statuses.get(topic);
+  }
+
   topicsOf(nodeId: string): ReadonlySet<string> {
-    return this.sessions.get(nodeId)?.topics ?? new Set();
+    return new Set(this.sessions.get(nodeId)?.statuses.keys());
   }
 
   waitForPeer(nodeId: string, deadlineMs: number = DEFAULT_DEADLINE_MS): Promise<true> {
@@ -300,10 +339,11 @@ export class LegacyPeer {
     }
     const session: Session = {
       link,
-      announce: setInterval(() => this.announceTo(session), this.options.announceIntervalMs),
+      announce: setInterval(() => this.tick(session), this.options.announceIntervalMs),
       idle: setTimeout(() => link.destroy(), IDLE_TIMEOUT_MS),
       topicSeq: 0,
-      topics: new Set(),
+      heardSeq: 0,
+      statuses: new Map(),
     };
     this.sessions.set(link.nodeId, session);
     this.announceTo(session);
@@ -337,10 +377,10 @@ export class LegacyPeer {
 
   private receiveTopics({ packetType, seq, data }: P2PFrame, session: Session): void {
     if (packetType === TOPICS.seq) {
-      const announced = /^\d+$/.test(`${data}`) ? Number(`${data}`) : undefined;
-      if (announced === undefined || announced === session.topicSeq) return;
-      const request = { protocolId: PROTOCOL.topics, packetType: TOPICS.request, seq: this.nextSeq++ };
-      session.link.send({ ...request, data: Buffer.alloc(0) });
+      if (!/^\d+$/.test(`${data}`)) return;
+      session.heardSeq = Number(`${data}`);
+      if (session.heardSeq === session.topicSeq) this.askAbout(session);
+      else if (!this.options.pullsOnTick) this.pull(session);
     } else if (packetType === TOPICS.request) {
       const data = formatTopicList(this.ownTopicSeq, this.ownTopics);
       const answerSeq = seq === 0 ? this.nextSeq++ : seq; // the node takes a 0 for "not numbered yet"
@@ -351,7 +391,31 @@ export class LegacyPeer {
     } else if (packetType === TOPICS.list) {
       const list = parseTopicList(data);
       session.topicSeq = list.topicSeq;
-      session.topics = new Set(list.topics);
+      session.statuses = statusesOf(session.statuses, list.topics);
+      this.askAbout(session);
+    }
+  }
+
+  private tick(session: Session): void {
+    this.announceTo(session);
+    if (this.options.pullsOnTick && session.heardSeq !== session.topicSeq) this.pull(session);
+  }
+
+  private pull({ link }: Session): void {
+    const request = { protocolId: PROTOCOL.topics, packetType: TOPICS.request, seq: this.nextSeq++ };
+    link.send({ ...request, data: Buffer.alloc(0) });
+  }
+
+  /** Pushes 0x37 to the application for everything of the peer that is verifying. */
+  private askAbout({ link: { nodeId }, statuses }: Session): void {
+    for (const { topic, topicForCert } of verifying(statuses)) {
+      if (!this.ownTopics.has(PUSH_PREFIX + topic)) continue;
+      const body = `${JSON.stringify({ nodeId, topic, topicForCert })}\n`;
+      const seq = String(this.questions.length + 1).padStart(32, '0');
+      const frame = decodeFrame(encodeFrame(TYPE.requestTopicCert, seq, 0, body));
+      const question = { nodeId, topic, topicForCert, frame, atMs: performance.now() };
+      this.questions.push(question);
+      this.certifier(question);
     }
   }
 
@@ -412,7 +476,7 @@ export class LegacyPeer {
   }
 
   private peersOf(topic: string): Session[] {
-    return [...this.sessions.values()].filter(({ topics }) => topics.has(topic));
+    return [...this.sessions.values()].filter(({ statuses }) => statuses.get(topic) === STATUS.success);
   }
 }
 

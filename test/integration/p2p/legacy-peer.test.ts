@@ -240,6 +240,83 @@ describe('the scripted node', () => {
     }
   });
 
+  describe('with private topics', () => {
+    const N = '#!$TopicNeedVerify_secret';
+    const PUSH = `#!$PushChannel_${N}`;
+    const challengeOf = (name: string, digit: string) => `#!$VerifyChannel_${name}_${digit.repeat(32)}`;
+
+    it('asks its application with every list and announcement until it has said something, which is final', async () => {
+      const [node0, node1] = await pair();
+      node0.subscribe(PUSH);
+      node1.answerWithEcho();
+      node1.subscribe(N, challengeOf(N, '1'));
+      await until(() => node0.questions.length >= 3, 'three questions');
+      const [{ nodeId, topic, topicForCert, frame }] = node0.questions;
+      expect([nodeId, topic, topicForCert, frame.type, frame.seq]).toEqual([
+        node1.nodeId,
+        N,
+        challengeOf(N, '1'),
+        0x37,
+        '1'.padStart(32, '0'),
+      ]);
+      expect([node0.statusOf(node1.nodeId, N), (await node0.unicast(N)).result]).toEqual([0, 100]);
+      expect((await node0.unicast(topicForCert, 'challenge')).result, 'an ordinary topic').toBe(0);
+      node0.updateTopicStatus(node1.nodeId, N, 0);
+      expect((await node0.unicast(N)).result).toBe(0);
+      expect(node0.multicast(N)).toBe(1);
+      const asked = node0.questions.length;
+      node0.updateTopicStatus(node1.nodeId, N, 1);
+      const seen = node0.topicFrames.length;
+      await until(() => node0.topicFrames.length > seen + 2, 'further announcements');
+      expect([node0.statusOf(node1.nodeId, N), node0.questions.length]).toEqual([1, asked]);
+    });
+
+    it('keeps a failure until the name is gone from the list', async () => {
+      const [node0, node1] = await pair();
+      node0.subscribe(PUSH);
+      node1.subscribe(N, challengeOf(N, '1'));
+      await until(() => node0.questions.length > 0, 'a question');
+      node0.updateTopicStatus(node1.nodeId, N, 1);
+      node1.subscribe(N, challengeOf(N, '2'));
+      await node0.waitForTopic(challengeOf(N, '2'), node1.nodeId);
+      expect(node0.statusOf(node1.nodeId, N)).toBe(2);
+      node1.subscribe();
+      await until(() => !node0.topicsOf(node1.nodeId).has(N), 'the name to go');
+      node1.subscribe(N, challengeOf(N, '3'));
+      await until(() => node0.questions.at(-1)?.topicForCert === challengeOf(N, '3'), 'a new question');
+      expect(node0.statusOf(node1.nodeId, N)).toBe(0);
+    });
+
+    it('asks nobody without the push topic, and takes the first name that begins like the challenge topic', async () => {
+      const [node0, node1] = await pair();
+      node1.subscribe(`${N}A`, N, challengeOf(`${N}A`, '1'), challengeOf(N, '1'));
+      await node0.waitForTopic(N, node1.nodeId);
+      expect(node0.questions).toEqual([]);
+      node0.subscribe(PUSH);
+      await until(() => node0.questions.length > 0, 'a question');
+      expect(node0.questions[0], 'A stands before _').toMatchObject({
+        topic: N,
+        topicForCert: challengeOf(`${N}A`, '1'),
+      });
+    });
+
+    it('pulls on its own tick where it is told to', async () => {
+      const [node0, node1] = [
+        await start('node0', { pullsOnTick: true, announceIntervalMs: 400 }),
+        await start('node1'),
+      ];
+      node0.dial(node1.port);
+      await Promise.all([node0.waitForPeer(node1.nodeId), node1.waitForPeer(node0.nodeId)]);
+      const ticks = () => node1.topicFrames.filter(({ packetType }) => packetType === 1).length;
+      await until(() => ticks() === 1, 'the first announcement');
+      node1.subscribe('later');
+      await node0.waitForFrame(({ packetType, data }) => packetType === 1 && `${data}` === '1', 'the number');
+      expect(node0.topicsOf(node1.nodeId).has('later')).toBe(false);
+      await node0.waitForTopic('later', node1.nodeId);
+      expect(ticks()).toBe(2);
+    });
+  });
+
   it('gives a fresh number to an answer whose request had none', async () => {
     const node = await start('node');
     const link = await P2PLink.dial({ port: node.port, credentials: pki.node('asker') });

@@ -63,7 +63,7 @@ describe('private topics in the lists of a relay', () => {
       [subscriber('b'), one],
       [subscriber('b')],
       [{ ...subscriber('b'), handle: 'f'.repeat(16) }],
-      [{ ...subscriber('b'), digest: 'f'.repeat(64) }],
+      [{ ...subscriber('b'), handle: 'f'.repeat(16), digest: 'f'.repeat(64) }],
     ];
     for (const [at, sessions] of changes.entries()) {
       own.setPrivate(new Map([[N, sessions]]));
