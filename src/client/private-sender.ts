@@ -45,7 +45,7 @@ export class PrivateTopicSender {
     return this.#context.send('publish', payload, options);
   }
 
-  /** As `client.multicast`, to every certified receiver; with none it is taken by the relay all the same. */
+  /** As `client.multicast`, to every certified receiver. @throws AmopError 100 `not-certified` when there is none */
   async multicast(payload: Payload, options: CallOptions = {}): Promise<Receipt> {
     return this.#context.send('multicast', payload, options);
   }
