@@ -3,12 +3,13 @@
  * the examples name, on a relay of the test.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import type { AmopClient, connect } from '../../src/client/index.js';
+import type { AmopClient, connect, Message, PrivateTopicSender } from '../../src/client/index.js';
 import { until, withDeadline } from '../helpers/deadline.js';
 import { DIST_DIR, PROJECT_DIR, writeCerts } from '../helpers/pki.js';
 import { useRelay } from '../helpers/relay-process.js';
@@ -22,6 +23,8 @@ const COMMANDS = [...page.matchAll(/^```sh\n(.*?)^```$/gms)]
 
 let folder: string;
 let env: NodeJS.ProcessEnv;
+/** Of the receivers of private topics. */
+const keys = new Map<string, { readonly publicKey: KeyObject; readonly privateKey: KeyObject }>();
 /** Another application: subscribes where an example sends, sends where one subscribes. */
 let other: AmopClient;
 const running = new Set<ChildProcess>();
@@ -37,6 +40,13 @@ beforeAll(async () => {
     'terms.txt': 'net 30 days',
   })) {
     await writeFile(join(folder, name), text);
+  }
+  for (const name of ['bank-b', 'bank-c']) {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
+    keys.set(name, pair);
+    const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' });
+    await writeFile(join(folder, `${name}.pem`), pem, { mode: 0o600 });
+    await writeFile(join(folder, `${name}.public.pem`), pair.publicKey.export({ type: 'spki', format: 'pem' }));
   }
   await writeFile(
     join(folder, 'amop'),
@@ -110,6 +120,8 @@ class Shell {
 interface Expectation {
   /** Topic on which the other application answers meanwhile. */
   readonly answers?: string;
+  /** The same on a private topic, as bank-b. */
+  readonly answersPrivately?: string;
   /** Sends once the command has subscribed. */
   readonly send?: (client: AmopClient) => Promise<unknown>;
   readonly says?: RegExp;
@@ -123,6 +135,16 @@ const asks = async (client: AmopClient, topic: string, times: number) => {
   for (let i = 0; i < times; i++) await client.request(topic, `ping ${i}`);
 };
 
+const privately = async (client: AmopClient, topic: string, work: (sender: PrivateTopicSender) => Promise<unknown>) => {
+  const sender = await client.publishPrivate(topic, [keys.get('bank-b')?.publicKey as KeyObject]);
+  try {
+    await sender.ready({ timeoutMs: DEADLINE_MS });
+    await work(sender);
+  } finally {
+    await sender.close();
+  }
+};
+
 /** What a command must do beyond ending with 0, by its beginning; the longest one counts. */
 const EXPECTED: Readonly<Record<string, Expectation>> = {
   'amop relay': { says: /"relay ready"/ },
@@ -131,6 +153,17 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'amop sub news rates --json': { send: multicast('rates'), says: /"topic":"rates","kind":"multicast".*"to all"/ },
   "amop sub news --format '%I %t %p'": { send: multicast('news'), says: /^20\S+Z news to all$/m },
   'amop sub news --timeout 1': { code: 27 },
+  'amop sub deals --private': {
+    send: (client) => privately(client, 'deals', (sender) => sender.multicast('between us')),
+    says: /^between us$/m,
+  },
+  'amop pub deals': { answersPrivately: 'deals', says: /has taken the message/ },
+  'amop request deals': { answersPrivately: 'deals', says: /seen: buy 100/ },
+  'amop multicast deals': { answersPrivately: 'deals', says: /the relay has taken/ },
+  'amop reply quotes': {
+    send: (client) =>
+      privately(client, 'quotes', async (sender) => expect((await sender.request('?')).text()).toBe('accepted')),
+  },
   'amop sub orders': { send: request('orders', 'accepted'), says: /^abc$/m },
   'amop sub ping': { send: request('ping', 'abc'), says: /^abc$/m },
   'amop pub jobs': { answers: 'jobs', says: /has taken the message/ },
@@ -167,8 +200,12 @@ const READY = /^amop: subscribed to|"relay ready"|Ctrl-C stops/m;
 it.each(COMMANDS)(
   '%s',
   async (line) => {
-    const { answers, send, says, code = 0 } = expectationOf(line);
-    if (answers !== undefined) await other.subscribe(answers, (message) => `seen: ${message.text()}`);
+    const { answers, answersPrivately, send, says, code = 0 } = expectationOf(line);
+    const seen = (message: Message) => `seen: ${message.text()}`;
+    if (answers !== undefined) await other.subscribe(answers, seen);
+    if (answersPrivately !== undefined) {
+      await other.subscribePrivate(answersPrivately, keys.get('bank-b')?.privateKey as KeyObject, seen);
+    }
     try {
       const shell = new Shell(onTestPorts(line));
       await shell.says(READY);
@@ -180,6 +217,7 @@ it.each(COMMANDS)(
       if (says !== undefined) expect(shell.output).toMatch(says);
     } finally {
       if (answers !== undefined) await other.unsubscribe(answers);
+      if (answersPrivately !== undefined) await other.unsubscribePrivate(answersPrivately);
     }
   },
   60_000,
