@@ -101,24 +101,24 @@ export class Certifier {
       signature = await this.#challenge(request, session, challenge);
     } catch (error) {
       if (isOver() || !(error instanceof AmopError)) return;
-      receivers.set(relay, nodeId, { state: 'failed', reason: failureOf(error), error });
+      receivers.set(relay, nodeId, { state: 'failed', failure: failureOf(error), error });
       return;
     }
     const verdict = await judgeSignature(judge, challenge, signature, publicKeys);
     if (isOver()) return;
     if (verdict.kind === 'unchecked') {
-      receivers.set(relay, nodeId, { state: 'failed', reason: 'unchecked' });
+      receivers.set(relay, nodeId, { state: 'failed', failure: 'unchecked' });
       return;
     }
     const genuine = verdict.kind === 'genuine';
     const result = formatCertificationResult({ checkResult: genuine ? 0 : 1, nodeId, messageTopic });
     // A result that was not taken left the relay without one: it asks again.
     if (!session.tell(MessageType.certificationResult, newSeq(), result)) {
-      receivers.set(relay, nodeId, { state: 'failed', reason: 'unchecked' });
+      receivers.set(relay, nodeId, { state: 'failed', failure: 'unchecked' });
     } else if (genuine) {
       receivers.set(relay, nodeId, { state: 'certified', publicKey: verdict.publicKey.toString('hex') });
     } else {
-      receivers.set(relay, nodeId, { state: 'failed', reason: 'wrong-signature' });
+      receivers.set(relay, nodeId, { state: 'failed', failure: 'wrong-signature' });
     }
   }
 

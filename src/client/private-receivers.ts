@@ -32,12 +32,12 @@ export interface PrivateReceiver {
   /** The key that it has proven to hold, 128 hex digits, while certified. */
   readonly publicKey: string | undefined;
   /** Why it failed. */
-  readonly reason: CertificationFailure | undefined;
+  readonly failure: CertificationFailure | undefined;
   /** What the challenge ended with, for `unanswered`, `refused` and `unreachable`. */
   readonly error: AmopError | undefined;
 }
 
-type Outcome = Pick<PrivateReceiver, 'state'> & Partial<Pick<PrivateReceiver, 'publicKey' | 'reason' | 'error'>>;
+type Outcome = Pick<PrivateReceiver, 'state'> & Partial<Pick<PrivateReceiver, 'publicKey' | 'failure' | 'error'>>;
 
 interface Waiter {
   resolve(): void;
@@ -78,8 +78,8 @@ export class PrivateReceivers {
     this.#byKey.delete(key);
     if (this.#byKey.size >= this.#max) this.#forgetOldest();
     const since = before?.state === outcome.state ? before.since : new Date();
-    const { publicKey, reason, error } = outcome;
-    this.#byKey.set(key, { relay, nodeId, state: outcome.state, since, publicKey, reason, error });
+    const { publicKey, failure, error } = outcome;
+    this.#byKey.set(key, { relay, nodeId, state: outcome.state, since, publicKey, failure, error });
     if (outcome.state !== 'certified') return;
     for (const waiter of this.#waiting) waiter.resolve();
     this.#waiting.clear();
@@ -127,8 +127,8 @@ export class PrivateReceivers {
 
   #nobody(waitedMs: number): AmopError {
     const counts = new Map<string, number>();
-    for (const { state, reason } of this.#byKey.values()) {
-      const what = reason === undefined ? state : `${state}: ${reason}`;
+    for (const { state, failure } of this.#byKey.values()) {
+      const what = failure === undefined ? state : `${state}: ${failure}`;
       counts.set(what, (counts.get(what) ?? 0) + 1);
     }
     const seen = [...counts].map(([what, count]) => `${count} ${what}`).join(', ') || 'none has appeared';

@@ -62,7 +62,7 @@ describe.each([
     await until(() => got.length === 3, 'three messages');
     expect(got).toEqual([`${name} false one`, `${name} false two`, `${name} true three`]);
     expect([receiver.subscriptions, receiver.privateSubscriptions]).toEqual([[], [name]]);
-    expect(sender.status()).toMatchObject([{ state: 'certified', reason: undefined }]);
+    expect(sender.status()).toMatchObject([{ state: 'certified', failure: undefined }]);
     await receiver.unsubscribePrivate(name);
     await until(
       async () => (await sender.request('x').catch(({ reason }) => reason)) === 'not-certified',
@@ -77,7 +77,7 @@ describe.each([
     const got: string[] = [];
     await mallory.subscribePrivate(name, newKeys().privateKey, (message) => void got.push(message.text()));
     await until(() => sender.status()[0]?.state === 'failed', 'the failed certification', 8_000);
-    expect(sender.status()).toMatchObject([{ reason: 'wrong-signature', publicKey: undefined }]);
+    expect(sender.status()).toMatchObject([{ failure: 'wrong-signature', publicKey: undefined }]);
     const waiting = sender.ready({ timeoutMs: 200 });
     await expect(waiting).rejects.toMatchObject({ code: 100, reason: 'not-certified' });
     await expect(waiting).rejects.toThrow('1 failed: wrong-signature');
