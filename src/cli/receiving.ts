@@ -1,4 +1,6 @@
 /** What `sub` and `reply` share: their topics and ends, and the remarks about messages that were refused. */
+
+import type { KeyObject } from 'node:crypto';
 import { RelayError } from '../base/errors.js';
 import type { AmopClient, Handler, SubscribeOptions } from '../client/index.js';
 import { collectTopics, parseCount, parseDuration } from './arguments.js';
@@ -32,6 +34,8 @@ export function topicsOf(named: readonly string[], options: ReceiveOptions): rea
 export interface Work {
   readonly handler: Handler;
   readonly subscribe?: SubscribeOptions;
+  /** The topics are private ones, received with this key. */
+  readonly privateKey?: KeyObject | undefined;
   /** Resolves when enough has been received; never, if there is no such thing. */
   readonly enough: Promise<void>;
   /** Takes no more messages; what is under way, if anything is. */
@@ -54,10 +58,18 @@ export async function receive(
   });
   const tellDropped = countDropped(client);
   try {
-    const subscribed = Promise.all(topics.map((topic) => client.subscribe(topic, work.handler, work.subscribe)));
+    const { handler, privateKey, subscribe } = work;
+    const subscribed = Promise.all(
+      topics.map((topic) =>
+        privateKey === undefined
+          ? client.subscribe(topic, handler, subscribe)
+          : client.subscribePrivate(topic, privateKey, handler, subscribe),
+      ),
+    );
     const ready = subscribed.then(() => {
       const names = topics.map((topic) => JSON.stringify(topic)).join(', ');
-      if (!options.quiet) note(`amop: subscribed to ${printable(names)}; Ctrl-C ends`);
+      if (!options.quiet)
+        note(`amop: subscribed to ${privateKey === undefined ? '' : 'private '}${printable(names)}; Ctrl-C ends`);
       return work.enough;
     });
     const done = ready.then(() => ExitCode.ok);
@@ -67,7 +79,10 @@ export async function receive(
     if (underWay !== undefined) {
       if (!options.quiet) note('amop: waiting for what is under way; Ctrl-C again ends it');
       // Whatever comes now is for other subscribers.
-      for (const topic of topics) client.unsubscribe(topic).catch(() => {});
+      for (const topic of topics) {
+        const ended = privateKey === undefined ? client.unsubscribe(topic) : client.unsubscribePrivate(topic);
+        ended.catch(() => {});
+      }
       void signal.second.then(() => work.abandon?.());
       await Promise.race([underWay, signal.second]);
     }

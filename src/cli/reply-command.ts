@@ -8,11 +8,12 @@ import { ChildCommand } from './child-command.js';
 import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
 import { note, printable, warn, writeJson } from './output.js';
 import { fitting, readWhole } from './payload.js';
+import { addPrivateReceiveOptions, PRIVATE_NOTE, type PrivateReceiveOptions, topicKeyOf } from './private-options.js';
 import { addReceiveOptions, type ReceiveOptions, receive, topicsOf, type Work } from './receiving.js';
 import type { Verb } from './verb.js';
 import { splitWords } from './words.js';
 
-interface ReplyOptions extends ConnectionOptions, ReceiveOptions {
+interface ReplyOptions extends ConnectionOptions, ReceiveOptions, PrivateReceiveOptions {
   readonly file?: string;
   readonly echo?: boolean;
   readonly fail?: number;
@@ -53,6 +54,7 @@ export function addReplyCommand(program: Verb, act: Act): void {
         .default(COMMAND_TIMEOUT_MS, '5s')
         .argParser(parseDuration),
     );
+  addPrivateReceiveOptions(command);
   addConnectionOptions(command)
     .note(
       'A command gets the payload on standard input, AMOP_TOPIC and AMOP_SEQ in its environment, and what it writes to standard ' +
@@ -63,7 +65,9 @@ export function addReplyCommand(program: Verb, act: Act): void {
     .example('amop reply terms --file terms.txt', 'answer with a file')
     .example("amop reply upper --command 'tr a-z A-Z'", 'answer with what a program makes of the payload')
     .example('amop reply count --shell --command \'wc -c | tr -d " "\'', 'a pipe needs a shell')
+    .note(PRIVATE_NOTE)
     .example('amop reply ping --echo --count 3', 'answer three requests and end')
+    .example('amop reply quotes accepted --private --topic-key bank-b.pem', 'on a private topic')
     .action((topic: string, text: string | undefined, options: ReplyOptions) =>
       act(() => reply(command, topic, text), options.json),
     );
@@ -73,9 +77,11 @@ async function reply(command: Verb, topic: string, text: string | undefined): Pr
   const options = command.opts<ReplyOptions>();
   const children = childCommandOf(options);
   const answer = await answerOf(topic, text, options, children);
+  const topics = topicsOf([topic], options);
+  const privateKey = await topicKeyOf(topics, options);
   const [client] = await connectWith(command);
   try {
-    return await receive(client, topicsOf([topic], options), options, workOf(answer, options, children));
+    return await receive(client, topics, options, { ...workOf(answer, options, children), privateKey });
   } finally {
     children?.killAll();
     await client.close();

@@ -1,17 +1,18 @@
 /** What `pub`, `request` and `multicast` share: their options, the wait for a subscriber, the pace. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AmopClient } from '../client/index.js';
+import type { AmopClient, PrivateTopicSender } from '../client/index.js';
 import { AmopCode, AmopError } from '../client/index.js';
 import { parseCount, parseDuration, parseRate, parseTopic } from './arguments.js';
 import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
 import { ExitCode, WaitExpired } from './exit-codes.js';
 import { payloads } from './payload.js';
+import { addPrivateSendOptions, PRIVATE_NOTE, type PrivateSendOptions, receiverKeysOf } from './private-options.js';
 import type { Verb } from './verb.js';
 
 /** How often the subscriber is looked for. */
 const WAIT_INTERVAL_MS = 200;
 
-export interface SendOptions extends ConnectionOptions {
+export interface SendOptions extends ConnectionOptions, PrivateSendOptions {
   readonly file?: string;
   readonly lines?: boolean;
   readonly count?: number;
@@ -20,8 +21,11 @@ export interface SendOptions extends ConnectionOptions {
   readonly wait?: number;
 }
 
+/** A topic to send on, ordinary or private. */
+export type Destination = Pick<PrivateTopicSender, 'request' | 'publish' | 'multicast'>;
+
 /** Sends one payload and writes what there is to say. */
-export type Send = (client: AmopClient, topic: string, payload: Buffer, options: SendOptions) => Promise<void>;
+export type Send = (to: Destination, topic: string, payload: Buffer, options: SendOptions) => Promise<void>;
 
 /** How it is found out whether somebody subscribes: by sending, or for a multicast, which never fails, by asking. */
 export type WaitFor = 'accepted' | 'listed';
@@ -36,7 +40,12 @@ export function addSendOptions(command: Verb, timeoutText: string): Verb {
     .option('--rate <n>', 'at most this many messages a second', parseRate)
     .option('-W, --timeout <time>', timeoutText, parseDuration)
     .option('--wait <time>', 'wait so long for a subscriber of the topic; exit code 27 if none appears', parseDuration);
-  return addConnectionOptions(command);
+  addPrivateSendOptions(command);
+  return addConnectionOptions(command)
+    .note(PRIVATE_NOTE)
+    .note(
+      'On a private topic the first message waits until a receiver is certified, for --wait, or else for --timeout.',
+    );
 }
 
 /** One message after the other; the first that fails ends it. */
@@ -48,17 +57,23 @@ export async function sendAll(
   waitFor: WaitFor,
 ): Promise<number> {
   const options = command.opts<SendOptions>();
+  const receiverKeys = await receiverKeysOf(topic, options);
   const source = payloads(topic, argument, options);
   // Before the connection, so that a wrong argument is told first.
   let next = await source.next();
   const [client] = await connectWith(command);
   try {
+    const to =
+      receiverKeys === undefined
+        ? ordinary(client, topic)
+        : await certifiedSender(await client.publishPrivate(topic, receiverKeys), options);
     const pace = new Pace(options.rate);
     for (let first = true; !next.done; first = false) {
       await pace.next();
       const payload = next.value;
-      const attempt = () => send(client, topic, payload, options);
-      if (first && options.wait !== undefined) await withSubscriber(client, topic, options.wait, attempt, waitFor);
+      const attempt = () => send(to, topic, payload, options);
+      if (first && receiverKeys === undefined && options.wait !== undefined)
+        await withSubscriber(client, topic, options.wait, attempt, waitFor);
       else await attempt();
       next = await source.next();
     }
@@ -66,6 +81,29 @@ export async function sendAll(
     await client.close();
   }
   return ExitCode.ok;
+}
+
+function ordinary(client: AmopClient, topic: string): Destination {
+  return {
+    request: (payload, options) => client.request(topic, payload, options),
+    publish: (payload, options) => client.publish(topic, payload, options),
+    multicast: (payload, options) => client.multicast(topic, payload, options),
+  };
+}
+
+/** Without a wait nothing could be sent: certification begins only when the sender appears. */
+async function certifiedSender(sender: PrivateTopicSender, options: SendOptions): Promise<Destination> {
+  try {
+    await sender.ready({ timeoutMs: options.wait ?? options.timeout });
+    return sender;
+  } catch (error) {
+    if (options.wait === undefined || !isNotCertified(error)) throw error;
+    throw new WaitExpired(error.detail ?? error.message);
+  }
+}
+
+function isNotCertified(error: unknown): error is AmopError {
+  return error instanceof AmopError && error.reason === 'not-certified';
 }
 
 async function withSubscriber(

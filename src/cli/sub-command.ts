@@ -5,10 +5,11 @@ import { collectTopics } from './arguments.js';
 import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
 import { FORMAT_NOTE, parseFormat } from './message-format.js';
 import { payloadFields, write, writeJson, writePayload } from './output.js';
+import { addPrivateReceiveOptions, PRIVATE_NOTE, type PrivateReceiveOptions, topicKeyOf } from './private-options.js';
 import { addReceiveOptions, type ReceiveOptions, receive, topicsOf } from './receiving.js';
 import type { Verb } from './verb.js';
 
-interface SubOptions extends ConnectionOptions, ReceiveOptions {
+interface SubOptions extends ConnectionOptions, ReceiveOptions, PrivateReceiveOptions {
   readonly verbose?: boolean;
   readonly newline: boolean;
   readonly format?: ReturnType<typeof parseFormat>;
@@ -30,14 +31,17 @@ export function addSubCommand(program: Verb, act: Act): void {
     .option('-N, --no-newline', 'no line end behind a message')
     .option('--reply <text>', 'answer requests with this text; "amop reply" can do more')
     .option('--echo', 'answer requests with their own payload');
+  addPrivateReceiveOptions(command);
   addConnectionOptions(command)
     .note('A request is answered with an empty payload unless --reply or --echo say otherwise.')
     .note(FORMAT_NOTE)
+    .note(PRIVATE_NOTE)
     .example('amop sub news', 'print every message on "news"')
     .example('amop sub news rates --json', 'two topics, one JSON object a line')
     .example("amop sub news --format '%I %t %p'", 'time, topic and payload')
     .example('amop sub orders --reply accepted', 'answer every request with "accepted"')
     .example('amop sub ping --echo --count 1', 'answer one request with its own payload and end')
+    .example('amop sub deals --private --topic-key bank-b.pem', 'a private topic')
     .example('amop sub news --timeout 1', 'end after 1 s with exit code 27')
     .action((topics: string[], options: SubOptions) => act(() => subscribe(command, topics), options.json));
 }
@@ -47,6 +51,7 @@ async function subscribe(command: Verb, named: readonly string[]): Promise<numbe
   if (options.echo && options.reply !== undefined) throw new RelayError('usage', 'give --reply or --echo, not both');
   if (options.json && options.format !== undefined) throw new RelayError('usage', 'give --json or --format, not both');
   const topics = topicsOf(named, options);
+  const privateKey = await topicKeyOf(topics, options);
   const [client] = await connectWith(command);
   try {
     let enough!: () => void;
@@ -65,7 +70,8 @@ async function subscribe(command: Verb, named: readonly string[]): Promise<numbe
       enough = resolve;
     });
     // One after the other, so that lines keep the order of arrival and a slow reader of ours slows the inbox down.
-    return await receive(client, topics, options, { handler, subscribe: { concurrency: 1 }, enough: finished });
+    const work = { handler, privateKey, subscribe: { concurrency: 1 }, enough: finished };
+    return await receive(client, topics, options, work);
   } finally {
     await client.close();
   }

@@ -57,3 +57,21 @@ export const CLOSE_TIMEOUT_MS = 1_000;
 
 /** Longest delay a Node timer can hold; a larger one would fire at once. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Public keys of one private topic: every signature that is none of theirs is checked against each. */
+export const PUBLIC_KEYS_MAX = 64;
+
+/** For the answer of a receiver to a challenge, as the Java SDK waits; the relay asks again after 6 s. */
+export const CHALLENGE_TIMEOUT_MS = 5_000;
+
+/** For checking a signature, which takes about 0.1 ms: longer means that the process is swamped. */
+export const VERIFY_TIMEOUT_MS = 2_000;
+
+/** Certifications under way at once; the relay asks again for one that was left out. */
+export const CERTIFICATIONS_MAX = 256;
+
+/** Receivers of one sender whose state is kept, a relay of ours has at most as many sessions that matter. */
+export const RECEIVERS_MAX = 4_096;
+
+/** Challenges signed within a second; signing is work that anybody who reaches the challenge topic can ask for. */
+export const SIGNATURES_PER_SECOND_MAX = 200;

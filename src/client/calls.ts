@@ -18,6 +18,8 @@ export interface Call {
   readonly type: typeof MessageType.unicast | typeof MessageType.multicast;
   readonly seq: string;
   readonly body: Buffer;
+  /** Relays that are better for it than others, by name. */
+  readonly prefers?: ((relay: string) => boolean) | undefined;
 }
 
 /** How far a call got, farthest first, as a relay reckons it (protocol.md). */
@@ -104,7 +106,9 @@ export class Calls {
   /** Multicasts keep to one relay as long as it is well: over two, one could overtake another. */
   #choose(call: Call, tried: ReadonlySet<Session>): Session | undefined {
     const nowMs = performance.now();
-    const candidates = this.#roster.sessions().filter((session) => !tried.has(session));
+    const untried = this.#roster.sessions().filter((session) => !tried.has(session));
+    const preferred = untried.filter(({ relay }) => call.prefers?.(relay) ?? false);
+    const candidates = preferred.length > 0 ? preferred : untried;
     if (call.type !== MessageType.multicast) return choose(candidates, nowMs, this.#random);
     const usual = candidates.find((session) => session === this.#multicastVia && session.avoidUntilMs <= nowMs);
     const chosen = usual ?? choose(candidates, nowMs, this.#random);
@@ -113,7 +117,8 @@ export class Calls {
   }
 
   async #once(call: Call, session: Session, deadline: Deadline): Promise<ChannelFrame> {
-    const answer = await session.exchange({ ...call, answerType: MessageType.response }, deadline);
+    const { type, seq, body } = call;
+    const answer = await session.exchange({ type, seq, body, answerType: MessageType.response }, deadline);
     if (answer.result === 0) return answer;
     throw new AmopError(answer.result, { reason: decodeReasonBody(answer.body), seq: call.seq });
   }

@@ -4,10 +4,10 @@ import { decodeAmopBody, encodeAmopBody } from '../wire/channel/amop-body.js';
 import type { ChannelFrame } from '../wire/channel/frame.js';
 import { MessageType } from '../wire/channel/message-type.js';
 import { AmopCode, AmopError } from './amop-error.js';
-import { type Call, Calls } from './calls.js';
+import { Calls } from './calls.js';
 import { AbortHub, type Deadline } from './deadline.js';
 import type { ClientCounters, ClientEvents, RelayStatus } from './events.js';
-import { type Handler, HandlerReceiver } from './handler-receiver.js';
+import { type Handler, HandlerReceiver, type Receiver } from './handler-receiver.js';
 import { ByteBudget, Inbox } from './inbox.js';
 import { Incoming } from './incoming.js';
 import { MessageStream } from './message-stream.js';
@@ -19,6 +19,10 @@ import {
   type SubscribeOptions,
 } from './options.js';
 import { checkTopic, ownBytes, type Payload, payloadBytes } from './payload.js';
+import { type PrivateTopicKey, type PublicTopicKey, privateKeyBytes, publicKeyBytes } from './private-keys.js';
+import { checkPrivateName } from './private-names.js';
+import type { PrivateTopicSender } from './private-sender.js';
+import { type OutgoingMessage, PrivateTopics } from './private-topics.js';
 import { Reply } from './reply.js';
 import { Roster } from './roster.js';
 import { newSeq, seqText } from './seq.js';
@@ -30,6 +34,12 @@ import { askTopics, mergeTopics, type TopicInfo } from './topics.js';
 export interface Receipt {
   /** Sequence of the message, 32 hex characters: the key to the relay's log. */
   readonly seq: string;
+}
+
+/** One topic to be subscribed, checked. */
+interface Target {
+  begin(receiver: Receiver, deadline: Deadline): Promise<void>;
+  end(receiver: Receiver, deadline: Deadline): Promise<void>;
 }
 
 /**
@@ -47,6 +57,7 @@ export class AmopClient extends EventEmitter<ClientEvents> {
   readonly #subscriptions: Subscriptions;
   readonly #budget: ByteBudget;
   readonly #incoming: Incoming;
+  readonly #private: PrivateTopics;
   #closing: Promise<void> | undefined;
   #resolveClosed!: () => void;
 
@@ -60,7 +71,10 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     });
     const events = {
       onConnect: (session: Session) => void this.#connected(session),
-      onDisconnect: (relay: string, error: AmopError) => this.#tell('disconnect', { relay, error }),
+      onDisconnect: (relay: string, error: AmopError) => {
+        this.#private.onDisconnect(relay);
+        this.#tell('disconnect', { relay, error });
+      },
       onRetry: (relay: string, error: AmopError, delayMs: number) => this.#tell('retry', { relay, error, delayMs }),
       onFrame: (frame: ChannelFrame, session: Session) => this.#incoming.receive(frame, session),
       topics: () => this.#subscriptions.topics(),
@@ -70,8 +84,15 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     const { outstandingMax, queueBytesMax } = options;
     this.#calls = new Calls(this.#roster, { outstandingMax, waitingBytesMax: queueBytesMax }, Math.random);
     this.#incoming = new Incoming({
-      receiverOf: (topic) => this.#subscriptions.receiverOf(topic),
+      targetOf: (topic) => this.#subscriptions.targetOf(topic),
+      onCertificationRequest: (frame, session) => this.#private.onCertificationRequest(frame, session),
       onDrop: (message) => this.#tell('drop', message),
+    });
+    this.#private = new PrivateTopics({
+      hub: this.#hub,
+      subscriptions: this.#subscriptions,
+      call: (topic, message) => this.#call(topic, message),
+      readReply,
     });
     this.#roster.start();
   }
@@ -106,9 +127,14 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     }));
   }
 
-  /** Topics subscribed now. */
+  /** Topics subscribed now, without private ones. */
   get subscriptions(): readonly string[] {
-    return this.#subscriptions.topics();
+    return this.#subscriptions.names('topic');
+  }
+
+  /** Private topics subscribed now, by their plain names. */
+  get privateSubscriptions(): readonly string[] {
+    return this.#subscriptions.names('private');
   }
 
   /**
@@ -125,19 +151,45 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     second?: Handler | SubscribeOptions,
     third?: SubscribeOptions,
   ): Promise<void> | MessageStream {
-    if (typeof second === 'function') return this.#subscribeHandler(topic, second, third ?? {});
-    if (third !== undefined || (second !== undefined && (typeof second !== 'object' || second === null))) {
-      throw new TypeError('handler must be a function');
-    }
-    const options = second ?? {};
-    checkTopic(topic);
-    const { inboxMax } = resolveSubscribeOptions(options);
-    const deadline = deadlineOf(options, this.#hub);
-    return new MessageStream(
-      new Inbox(inboxMax, this.#budget),
-      (stream) => this.#subscriptions.begin(topic, stream, deadline),
-      (stream) => this.#subscriptions.end(topic, deadlineOf({}, this.#hub), stream).catch(() => {}),
-    );
+    const prepare = (): Target => {
+      checkTopic(topic);
+      return {
+        begin: (receiver, deadline) => this.#subscriptions.begin(topic, receiver, deadline),
+        end: (receiver, deadline) => this.#subscriptions.end(topic, deadline, receiver),
+      };
+    };
+    return this.#subscribe(prepare, second, third);
+  }
+
+  /**
+   * Subscribes to a private topic as `subscribe` does: a sender reaches this client once it has proven that it holds
+   * `privateKey`, which happens by itself. `topic` is the plain name, in `message.topic` too. Only what is a challenge is
+   * signed. Use a key for this alone, never one of a chain account.
+   * @throws as `subscribe`, and RelayError `key-invalid`
+   */
+  subscribePrivate(
+    topic: string,
+    privateKey: PrivateTopicKey,
+    handler: Handler,
+    options?: SubscribeOptions,
+  ): Promise<void>;
+  /** The messages of a private topic as an async iterator. */
+  subscribePrivate(topic: string, privateKey: PrivateTopicKey, options?: SubscribeOptions): MessageStream;
+  subscribePrivate(
+    topic: string,
+    privateKey: PrivateTopicKey,
+    second?: Handler | SubscribeOptions,
+    third?: SubscribeOptions,
+  ): Promise<void> | MessageStream {
+    const prepare = (): Target => {
+      checkPrivateName(topic);
+      const bytes = privateKeyBytes(privateKey);
+      return {
+        begin: (receiver, deadline) => this.#private.subscribe(topic, bytes, receiver, deadline),
+        end: (receiver, deadline) => this.#private.unsubscribe(topic, deadline, receiver),
+      };
+    };
+    return this.#subscribe(prepare, second, third);
   }
 
   /**
@@ -150,17 +202,33 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     await this.#subscriptions.end(topic, deadlineOf(options, this.#hub));
   }
 
+  /** The same for a private topic, by its plain name. */
+  async unsubscribePrivate(topic: string, options: CallOptions = {}): Promise<void> {
+    checkPrivateName(topic);
+    await this.#private.unsubscribe(topic, deadlineOf(options, this.#hub));
+  }
+
+  /**
+   * Begins to send on a private topic. Resolves, as `subscribe` does, when the relays know; receivers are certified from then
+   * on, see `sender.ready()` and `sender.status()`. `signal` ends the sender, then or later.
+   * @param publicKeys of the receivers, 1 to 64: a receiver has to hold the private half of one of them
+   * @throws TypeError, RangeError, RelayError `key-invalid`; AmopError 99 or 102, or the signal's reason
+   */
+  async publishPrivate(
+    topic: string,
+    publicKeys: readonly PublicTopicKey[],
+    options: CallOptions = {},
+  ): Promise<PrivateTopicSender> {
+    checkPrivateName(topic);
+    return this.#private.publish(topic, publicKeyBytes(publicKeys), deadlineOf(options, this.#hub));
+  }
+
   /**
    * Sends a message to one subscriber of the topic and resolves with its answer.
    * @throws AmopError with the code of the relay or the subscriber, 102 after `timeoutMs`, 99 when no relay could be reached
    */
   async request(topic: string, payload: Payload, options: CallOptions = {}): Promise<Reply> {
-    const answer = await this.#call(MessageType.unicast, topic, payload, options);
-    const seq = seqText(answer.seq);
-    const body = decodeAmopBody(answer.body);
-    if (body.ok) return new Reply(topic, ownBytes(body.payload), seq);
-    const detail = 'its answer has no topic in front of the payload';
-    throw new AmopError(AmopCode.subscriberFailed, { reason: 'malformed-answer', detail, seq });
+    return readReply(topic, await this.#call(topic, { type: MessageType.unicast, payload, options }));
   }
 
   /**
@@ -169,7 +237,7 @@ export class AmopClient extends EventEmitter<ClientEvents> {
    * @throws AmopError as `request` does
    */
   async publish(topic: string, payload: Payload, options: CallOptions = {}): Promise<Receipt> {
-    const answer = await this.#call(MessageType.unicast, topic, payload, options);
+    const answer = await this.#call(topic, { type: MessageType.unicast, payload, options });
     return { seq: seqText(answer.seq) };
   }
 
@@ -179,7 +247,7 @@ export class AmopClient extends EventEmitter<ClientEvents> {
    * @throws AmopError as `request` does
    */
   async multicast(topic: string, payload: Payload, options: CallOptions = {}): Promise<Receipt> {
-    const answer = await this.#call(MessageType.multicast, topic, payload, options);
+    const answer = await this.#call(topic, { type: MessageType.multicast, payload, options });
     return { seq: seqText(answer.seq) };
   }
 
@@ -198,22 +266,42 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     return this.#closing;
   }
 
-  async #subscribeHandler(topic: string, handler: Handler, options: SubscribeOptions): Promise<void> {
-    checkTopic(topic);
+  #subscribe(
+    prepare: () => Target,
+    second: Handler | SubscribeOptions | undefined,
+    third: SubscribeOptions | undefined,
+  ): Promise<void> | MessageStream {
+    if (typeof second === 'function') return this.#subscribeHandler(prepare, second, third ?? {});
+    if (third !== undefined || (second !== undefined && (typeof second !== 'object' || second === null))) {
+      throw new TypeError('handler must be a function');
+    }
+    const options = second ?? {};
+    const { begin, end } = prepare();
+    const { inboxMax } = resolveSubscribeOptions(options);
+    const deadline = deadlineOf(options, this.#hub);
+    return new MessageStream(
+      new Inbox(inboxMax, this.#budget),
+      (stream) => begin(stream, deadline),
+      (stream) => end(stream, deadlineOf({}, this.#hub)).catch(() => {}),
+    );
+  }
+
+  async #subscribeHandler(prepare: () => Target, handler: Handler, options: SubscribeOptions): Promise<void> {
+    const { begin } = prepare();
     const { inboxMax, concurrency } = resolveSubscribeOptions(options);
     const { handlerTimeoutMs, onHandlerError } = this.#options;
     const inbox = new Inbox(inboxMax, this.#budget);
     const receiver = new HandlerReceiver(handler, inbox, { concurrency, handlerTimeoutMs, onHandlerError });
-    await this.#subscriptions.begin(topic, receiver, deadlineOf(options, this.#hub));
+    await begin(receiver, deadlineOf(options, this.#hub));
   }
 
-  async #call(type: Call['type'], topic: string, payload: Payload, options: CallOptions): Promise<ChannelFrame> {
+  async #call(topic: string, { type, payload, options, prefers }: OutgoingMessage): Promise<ChannelFrame> {
     checkTopic(topic);
     const body = encodeAmopBody(topic, payloadBytes(topic, payload));
     const deadline = deadlineOf(options, this.#hub);
     const seq = newSeq();
     if (type === MessageType.multicast) this.#incoming.rememberOwn(seq, body);
-    return this.#calls.run({ type, seq, body }, deadline);
+    return this.#calls.run({ type, seq, body, prefers }, deadline);
   }
 
   async #askTopics(deadline: Deadline): Promise<TopicInfo[]> {
@@ -249,4 +337,12 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     this.#tell('close');
     this.#resolveClosed();
   }
+}
+
+function readReply(topic: string, answer: ChannelFrame): Reply {
+  const seq = seqText(answer.seq);
+  const body = decodeAmopBody(answer.body);
+  if (body.ok) return new Reply(topic, ownBytes(body.payload), seq);
+  const detail = 'its answer has no topic in front of the payload';
+  throw new AmopError(AmopCode.subscriberFailed, { reason: 'malformed-answer', detail, seq });
 }

@@ -34,6 +34,8 @@ export interface ClientCounters {
   malformedMessages: number;
   /** Copies of a multicast that came over another connection too. */
   duplicateMessages: number;
+  /** Certifications of private topics asked for by a relay that nobody here sends on, or that cannot be read. */
+  unhandledCertifications: number;
   /** Unicasts refused because the inbox was full. */
   droppedUnicasts: number;
   /** Multicasts lost because the inbox was full. */

@@ -6,13 +6,16 @@ import { SEEN_MESSAGE_MS, SEEN_MESSAGES_MAX } from './bounds.js';
 import type { ClientCounters, DroppedMessage } from './events.js';
 import type { Receiver } from './handler-receiver.js';
 import { type Answer, Message } from './message.js';
-import { ownBytes } from './payload.js';
+import { ownBytes, payloadBytes } from './payload.js';
 import { SeenMessages } from './seen.js';
 import { seqBytes, seqText } from './seq.js';
 import type { Session } from './session.js';
 
 export interface IncomingEvents {
-  receiverOf(topic: string): Receiver | undefined;
+  /** Who takes the messages of a topic, and under which name. */
+  targetOf(topic: string): { readonly receiver: Receiver; readonly shownTopic: string } | undefined;
+  /** A 0x37; false where nobody sends on its topic. */
+  onCertificationRequest(frame: ChannelFrame, session: Session): boolean;
   onDrop(message: DroppedMessage): void;
 }
 
@@ -22,6 +25,7 @@ export class Incoming {
     unhandledMessages: 0,
     malformedMessages: 0,
     duplicateMessages: 0,
+    unhandledCertifications: 0,
     droppedUnicasts: 0,
     droppedMulticasts: 0,
     droppedAnswers: 0,
@@ -41,6 +45,9 @@ export class Incoming {
   receive(frame: ChannelFrame, session: Session): void {
     if (frame.type === MessageType.unicast || frame.type === MessageType.multicast) this.#deliver(frame, session);
     else if (frame.type === MessageType.response) this.counters.unmatchedResponses++;
+    else if (frame.type === MessageType.requestCertification) {
+      if (!this.#events.onCertificationRequest(frame, session)) this.counters.unhandledCertifications++;
+    }
     // Every other type is ignored, as the protocol asks.
   }
 
@@ -51,8 +58,8 @@ export class Incoming {
       return;
     }
     const topic = body.topic.toString();
-    const receiver = this.#events.receiverOf(topic);
-    if (receiver === undefined || receiver.ended) {
+    const target = this.#events.targetOf(topic);
+    if (target === undefined || target.receiver.ended) {
       this.counters.unhandledMessages++;
       return;
     }
@@ -62,15 +69,17 @@ export class Incoming {
       return;
     }
     const seq = seqText(frame.seq);
+    const { receiver, shownTopic } = target;
     const answer = (one: Answer) => {
-      const taken = session.respond(seq, topic, one);
+      // The name on the wire is longer than the one of a private topic that is shown, and so is the frame.
+      const taken = session.respond(seq, topic, { ...one, payload: payloadBytes(topic, one.payload) });
       if (!taken) this.counters.droppedAnswers++;
       return taken;
     };
     const source = { relay: session.relay, answer: multicast ? undefined : answer };
-    if (receiver.deliver(new Message(topic, ownBytes(body.payload), seq, source))) return;
+    if (receiver.deliver(new Message(shownTopic, ownBytes(body.payload), seq, source))) return;
     if (multicast) this.counters.droppedMulticasts++;
     else this.counters.droppedUnicasts++;
-    this.#events.onDrop({ topic, seq, multicast, relay: session.relay });
+    this.#events.onDrop({ topic: shownTopic, seq, multicast, relay: session.relay });
   }
 }

@@ -72,8 +72,8 @@ export class Message {
   }
 
   #send(answer: Answer): boolean {
-    const send = this.#answer;
+    const taken = this.#answer?.(answer) ?? false;
     this.#answer = undefined;
-    return send?.(answer) ?? false;
+    return taken;
   }
 }

@@ -160,6 +160,12 @@ export class Session implements Choosable {
     return this.#link.send(encodeFrame(MessageType.response, seqBytes(seq), answer.result, body)) !== undefined;
   }
 
+  /** Sends a frame that has no answer; false where it could not be taken. */
+  tell(type: number, seq: string, body: Uint8Array): boolean {
+    if (this.#link.error !== undefined) return false;
+    return this.#link.send(encodeFrame(type, seqBytes(seq), 0, body)) !== undefined;
+  }
+
   /** Writes what is queued, fails what is open, ends the connection. */
   async close(error: AmopError): Promise<void> {
     this.#exchanges.failAll(error);

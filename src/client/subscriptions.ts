@@ -10,7 +10,17 @@ import type { AbortHub, Deadline } from './deadline.js';
 import type { Receiver } from './handler-receiver.js';
 import type { Roster } from './roster.js';
 
+/** How a topic of the wire is called here. */
+export interface TopicNaming {
+  readonly kind: 'topic' | 'private' | 'push';
+  /** What callers call it. */
+  readonly name: string;
+  /** Announced with it from the first list on, and taken back with it: the challenge topic of a private one. */
+  readonly companion?: { readonly topic: string; readonly receiver: Receiver };
+}
+
 interface Subscription {
+  readonly naming: TopicNaming;
   readonly receiver: Receiver;
   /** The relays are being told of its end; messages that come until they know are still delivered. */
   ending: boolean;
@@ -21,6 +31,7 @@ export class Subscriptions {
   readonly #roster: Roster;
   readonly #hub: AbortHub;
   readonly #byTopic = new Map<string, Subscription>();
+  readonly #companions = new Map<string, Receiver>();
   /** Receivers of ended subscriptions with messages that still wait. */
   readonly #draining = new Set<Receiver>();
 
@@ -29,13 +40,24 @@ export class Subscriptions {
     this.#hub = hub;
   }
 
-  /** Topics subscribed now. */
+  /** Topics subscribed now, as relays know them. */
   topics(): string[] {
-    return [...this.#byTopic].filter(([, { ending }]) => !ending).map(([topic]) => topic);
+    return [...this.#byTopic]
+      .filter(([, { ending }]) => !ending)
+      .flatMap(([topic, { naming }]) => (naming.companion === undefined ? [topic] : [topic, naming.companion.topic]));
   }
 
-  receiverOf(topic: string): Receiver | undefined {
-    return this.#byTopic.get(topic)?.receiver;
+  /** Topics of one kind subscribed now, as callers know them. */
+  names(kind: TopicNaming['kind']): string[] {
+    const now = [...this.#byTopic.values()].filter(({ ending, naming }) => !ending && naming.kind === kind);
+    return now.map(({ naming }) => naming.name);
+  }
+
+  targetOf(topic: string): { readonly receiver: Receiver; readonly shownTopic: string } | undefined {
+    const subscription = this.#byTopic.get(topic);
+    if (subscription !== undefined) return { receiver: subscription.receiver, shownTopic: subscription.naming.name };
+    const companion = this.#companions.get(topic);
+    return companion === undefined ? undefined : { receiver: companion, shownTopic: topic };
   }
 
   /**
@@ -43,16 +65,22 @@ export class Subscriptions {
    * one has. `signal` ends the subscription, then or later.
    * @throws RangeError; AmopError 99 or 102, or the signal's reason: the topic is then not subscribed
    */
-  async begin(topic: string, receiver: Receiver, deadline: Deadline): Promise<void> {
+  async begin(
+    topic: string,
+    receiver: Receiver,
+    deadline: Deadline,
+    naming: TopicNaming = { kind: 'topic', name: topic },
+  ): Promise<void> {
     const { signal } = deadline;
     if (signal?.aborted) {
       receiver.end();
       throw signal.reason;
     }
     if (this.#byTopic.get(topic)?.ending === false) {
-      throw new RangeError(`topic ${JSON.stringify(topic)} is subscribed already; unsubscribe it first`);
+      throw new RangeError(`${describe(naming)} already; ${naming.kind === 'push' ? 'close' : 'unsubscribe'} it first`);
     }
-    if (this.topics().length >= TOPICS_PER_SESSION_MAX) {
+    const more = naming.companion === undefined ? 1 : 2;
+    if (this.topics().length + more > TOPICS_PER_SESSION_MAX) {
       throw new RangeError(`${TOPICS_PER_SESSION_MAX} topics are subscribed already, a session cannot have more`);
     }
     const ending = this.#byTopic.get(topic);
@@ -60,8 +88,10 @@ export class Subscriptions {
       this.#remove(topic, ending);
       this.#drain(ending.receiver);
     }
-    const subscription: Subscription = { receiver, ending: false, forgetSignal: () => {} };
+    const subscription: Subscription = { naming, receiver, ending: false, forgetSignal: () => {} };
     this.#byTopic.set(topic, subscription);
+    const { companion } = naming;
+    if (companion !== undefined) this.#companions.set(companion.topic, companion.receiver);
     subscription.forgetSignal = this.#hub.listen(signal, () => this.#drop(topic, subscription));
     try {
       await this.#untilDelivering(deadline);
@@ -134,6 +164,8 @@ export class Subscriptions {
 
   #remove(topic: string, subscription: Subscription): void {
     if (this.#byTopic.get(topic) === subscription) this.#byTopic.delete(topic);
+    const { companion } = subscription.naming;
+    if (companion !== undefined) this.#companions.delete(companion.topic);
     subscription.forgetSignal();
   }
 
@@ -141,6 +173,12 @@ export class Subscriptions {
     this.#draining.add(receiver);
     receiver.finish(() => this.#draining.delete(receiver));
   }
+}
+
+function describe({ kind, name }: TopicNaming): string {
+  const topic = JSON.stringify(name);
+  if (kind === 'push') return `private topic ${topic} has a sender`;
+  return `${kind === 'private' ? 'private topic' : 'topic'} ${topic} is subscribed`;
 }
 
 function timeoutError(deadline: Deadline): AmopError {

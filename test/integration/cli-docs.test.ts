@@ -3,12 +3,13 @@
  * the examples name, on a relay of the test.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import type { AmopClient, connect } from '../../src/client/index.js';
+import type { AmopClient, connect, Message, PrivateTopicSender } from '../../src/client/index.js';
 import { until, withDeadline } from '../helpers/deadline.js';
 import { copyClosed, FISCO } from '../helpers/fisco-tools.js';
 import { DIST_DIR, PROJECT_DIR, writeCerts } from '../helpers/pki.js';
@@ -28,6 +29,8 @@ const HEARTBEAT = `\0\0\0\x2b\0\x13${'0123456789abcdef'.repeat(2)}\0\0\0\x000`;
 
 let folder: string;
 let env: NodeJS.ProcessEnv;
+/** Of the receivers of private topics. */
+const keys = new Map<string, { readonly publicKey: KeyObject; readonly privateKey: KeyObject }>();
 /** Another application: subscribes where an example sends, sends where one subscribes. */
 let other: AmopClient;
 const running = new Set<ChildProcess>();
@@ -48,6 +51,13 @@ beforeAll(async () => {
     'capture.bin': HEARTBEAT + HEARTBEAT,
   })) {
     await writeFile(join(folder, name), text, { mode: 0o600 });
+  }
+  for (const name of ['bank-b', 'bank-c']) {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
+    keys.set(name, pair);
+    const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' });
+    await writeFile(join(folder, `${name}.pem`), pem, { mode: 0o600 });
+    await writeFile(join(folder, `${name}.public.pem`), pair.publicKey.export({ type: 'spki', format: 'pem' }));
   }
   await writeFile(
     join(folder, 'amop'),
@@ -133,6 +143,8 @@ class Shell {
 interface Expectation {
   /** Topic on which the other application answers meanwhile. */
   readonly answers?: string;
+  /** The same on a private topic, as bank-b. */
+  readonly answersPrivately?: string;
   /** Sends once the command has subscribed. */
   readonly send?: (client: AmopClient) => Promise<unknown>;
   readonly says?: RegExp;
@@ -146,6 +158,16 @@ const request = (topic: string, wanted: string) => async (client: AmopClient) =>
 const multicast = (topic: string) => (client: AmopClient) => client.multicast(topic, 'to all');
 const asks = async (client: AmopClient, topic: string, times: number) => {
   for (let i = 0; i < times; i++) await client.request(topic, `ping ${i}`);
+};
+
+const privately = async (client: AmopClient, topic: string, work: (sender: PrivateTopicSender) => Promise<unknown>) => {
+  const sender = await client.publishPrivate(topic, [keys.get('bank-b')?.publicKey as KeyObject]);
+  try {
+    await sender.ready({ timeoutMs: DEADLINE_MS });
+    await work(sender);
+  } finally {
+    await sender.close();
+  }
 };
 
 /** What a command must do beyond ending with 0, by its beginning; the longest one counts. */
@@ -188,6 +210,17 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'amop sub news rates --json': { send: multicast('rates'), says: /"topic":"rates","kind":"multicast".*"to all"/ },
   "amop sub news --format '%I %t %p'": { send: multicast('news'), says: /^20\S+Z news to all$/m },
   'amop sub news --timeout 1': { code: 27 },
+  'amop sub deals --private': {
+    send: (client) => privately(client, 'deals', (sender) => sender.multicast('between us')),
+    says: /^between us$/m,
+  },
+  'amop pub deals': { answersPrivately: 'deals', says: /has taken the message/ },
+  'amop request deals': { answersPrivately: 'deals', says: /seen: buy 100/ },
+  'amop multicast deals': { answersPrivately: 'deals', says: /the relay has taken/ },
+  'amop reply quotes': {
+    send: (client) =>
+      privately(client, 'quotes', async (sender) => expect((await sender.request('?')).text()).toBe('accepted')),
+  },
   'amop sub orders': { send: request('orders', 'accepted'), says: /^abc$/m },
   'amop sub ping': { send: request('ping', 'abc'), says: /^abc$/m },
   'amop pub jobs': { answers: 'jobs', says: /has taken the message/ },
@@ -225,10 +258,14 @@ const READY = /^amop: subscribed to|"relay ready"|Ctrl-C stops/m;
 it.each(COMMANDS)(
   '%s',
   async (line) => {
-    const { answers, send, says, code = 0, endsRelay = false } = expectationOf(line);
+    const { answers, answersPrivately, send, says, code = 0, endsRelay = false } = expectationOf(line);
     const own = endsRelay ? await startRelay({ tokenFile: join(folder, 'admin.token') }) : undefined;
     own?.expectExit();
-    if (answers !== undefined) await other.subscribe(answers, (message) => `seen: ${message.text()}`);
+    const seen = (message: Message) => `seen: ${message.text()}`;
+    if (answers !== undefined) await other.subscribe(answers, seen);
+    if (answersPrivately !== undefined) {
+      await other.subscribePrivate(answersPrivately, keys.get('bank-b')?.privateKey as KeyObject, seen);
+    }
     try {
       const shell = new Shell(onTestPorts(line), own === undefined ? {} : { AMOP_ADMIN: adminUrl(own) });
       await shell.says(READY);
@@ -241,6 +278,7 @@ it.each(COMMANDS)(
       if (own !== undefined) expect(await own.waitForExit()).toEqual({ code: 0, signal: null });
     } finally {
       if (answers !== undefined) await other.unsubscribe(answers);
+      if (answersPrivately !== undefined) await other.unsubscribePrivate(answersPrivately);
     }
   },
   60_000,

@@ -4,7 +4,7 @@ import { SeenCache } from '../../../src/core/seen-cache.js';
 import { DetachedTopic, type RelayForm } from '../../../src/core/topic-table.js';
 import { type FakeEndpoint, MULTICAST, makeMessage, makeWorld, UNICAST } from './fakes.js';
 
-const FORM: RelayForm = { packetType: 4, prefix: () => Buffer.alloc(0) };
+const FORM: RelayForm = { packetType: 4, prefix: () => Buffer.alloc(0), mayBePlain: () => true };
 
 type World = ReturnType<typeof makeWorld>;
 

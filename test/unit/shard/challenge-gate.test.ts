@@ -13,9 +13,9 @@ function admit(
   messageTopic: string,
   payload: Buffer,
   nowMs: number,
-  link?: number,
+  peer?: string,
 ): string {
-  return gate.admit({ source, link, certifying: true, held: true, challengeTopic, messageTopic, payload }, nowMs);
+  return gate.admit({ source, peer, certifying: true, held: true, challengeTopic, messageTopic, payload }, nowMs);
 }
 
 /** Results of challenges of one source at these times. */
@@ -100,10 +100,10 @@ describe('the gate for challenges', () => {
 
   it('lets only who certifies challenge, and only where somebody takes challenges', () => {
     const gate = new ChallengeGate();
-    const attempt = { source: 'a', link: undefined, challengeTopic: V, messageTopic: N, payload: PAYLOAD };
-    const judge = (certifying: boolean, held: boolean, link?: number) =>
-      gate.admit({ ...attempt, certifying, held, link }, 0);
-    expect([judge(false, true), judge(false, true, 7), judge(true, false), judge(true, true)]).toEqual([
+    const attempt = { source: 'a', challengeTopic: V, messageTopic: N, payload: PAYLOAD };
+    const judge = (certifying: boolean, held: boolean, peer?: string) =>
+      gate.admit({ ...attempt, certifying, held, peer }, 0);
+    expect([judge(false, true), judge(false, true, 'B'), judge(true, false), judge(true, true)]).toEqual([
       'not-a-sender',
       'not-listed',
       'no-subscriber',
@@ -111,12 +111,12 @@ describe('the gate for challenges', () => {
     ]);
   });
 
-  it('bounds all sources behind a link together', () => {
+  it('bounds all sources behind a peer together', () => {
     const gate = new ChallengeGate();
-    const results = Array.from({ length: 300 }, (_, n) => admit(gate, `source ${n}`, V, N, PAYLOAD, 0, 7));
+    const results = Array.from({ length: 300 }, (_, n) => admit(gate, `source ${n}`, V, N, PAYLOAD, 0, 'B'));
     expect(results.filter((result) => result === 'passed')).toHaveLength(256);
-    expect(admit(gate, 'source 0', V, N, PAYLOAD, 0, 8), 'another link').toBe('passed');
-    const later = Array.from({ length: 40 }, (_, n) => admit(gate, `late ${n}`, V, N, PAYLOAD, 1_000, 7));
+    expect(admit(gate, 'source 0', V, N, PAYLOAD, 0, 'C'), 'another peer').toBe('passed');
+    const later = Array.from({ length: 40 }, (_, n) => admit(gate, `late ${n}`, V, N, PAYLOAD, 1_000, 'B'));
     expect(later.filter((result) => result === 'passed')).toHaveLength(16);
   });
 });
