@@ -274,6 +274,10 @@ export class Shard implements ShardContext, RouterObserver {
       socket.destroy();
       return;
     }
+    // Before anything refuses the session: whoever is refused dials again too.
+    const address = socket.remoteAddress ?? '';
+    if (this.#gate.redials.connected(address, peer.certificateDigest)) this.#reportRedials(remote, peer);
+    const isRedialling = this.#gate.redials.isSlowed(address);
     if (peer.organisationId === undefined) {
       this.logger.log(
         'warn',
@@ -289,9 +293,6 @@ export class Shard implements ShardContext, RouterObserver {
       return;
     }
     const organisation = this.#organisations.of(peer);
-    const address = socket.remoteAddress ?? '';
-    if (this.#gate.redials.connected(address, peer.certificateDigest)) this.#reportRedials(remote, peer);
-    const isRedialling = this.#gate.redials.isSlowed(address);
     const id = this.#nextConnection++;
     const session = new Session(
       id,

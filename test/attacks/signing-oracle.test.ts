@@ -128,9 +128,9 @@ describe.each(WORLDS)('(a) a signature over bytes of the attacker’s choice %s'
     const mallory = await joinHostileRelay(mesh(), 1);
     await mallory.pull();
     const startMs = performance.now();
-    await Promise.all(Array.from({ length: 1_000 }, () => mallory.challenge(newHandle(), v, javaChallenge())));
+    await Promise.all(Array.from({ length: 600 }, () => mallory.challenge(newHandle(), v, javaChallenge())));
     const seconds = (performance.now() - startMs) / 1_000;
-    if (world.works) expect(bob.challenges).toHaveLength(1_000);
+    if (world.works) expect(bob.challenges).toHaveLength(600);
     else expect(bob.challenges.length).toBeLessThanOrEqual(256 + 1 + 16 * seconds);
   });
 });

@@ -28,7 +28,8 @@ export async function variantDist(variant: Variant): Promise<string> {
 
 async function build(dir: string, { folder, modules }: Variant): Promise<void> {
   const dist = join(dir, 'dist');
-  await cp(DIST_DIR, dist, { recursive: true });
+  const isCode = (path: string) => !path.endsWith('.map') && !path.endsWith('.d.ts');
+  await cp(DIST_DIR, dist, { recursive: true, filter: isCode });
   // What a module looks for beside dist.
   for (const name of ['package.json', 'node_modules', 'build']) await symlink(join(PROJECT_DIR, name), join(dir, name));
   const compiled = join(dir, 'compiled');

@@ -96,6 +96,15 @@ describe('a client that dials again and again', { timeout: 40_000 }, () => {
     expect(session.isClosed).toBe(false);
   });
 
+  it('is slowed down as well when its sessions are refused', async () => {
+    const relay = await startRelay({ limits: { redials_max: 20, sessions_max: 1 } });
+    const session = await relay.connect(from(OTHER));
+    await session.barrier();
+    for (let n = 0; n < 21; n++) await dial(relay, 1, from(LOOPING)).catch(() => {});
+    await relay.waitForMetric('amop_slowed_addresses', {}, 1);
+    expect((await relay.metrics()).value('amop_connections_closed_total', { reason: 'sessions-max' })).toBe(21);
+  });
+
   it('is not slowed down for handshakes that fail: those prove nobody', async () => {
     const relay = await startRelay({ limits: { redials_max: 20 } });
     const stranger = { ...from(LOOPING), credentials: relay.pki.foreign.secp256k1 };

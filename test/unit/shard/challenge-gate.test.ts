@@ -19,8 +19,14 @@ function admit(
 }
 
 /** Results of challenges of one source at these times. */
-function results(gate: ChallengeGate, source: string, timesMs: readonly number[], topic = V): string[] {
-  return timesMs.map((nowMs) => admit(gate, source, topic, N, PAYLOAD, nowMs));
+function results(
+  gate: ChallengeGate,
+  source: string,
+  timesMs: readonly number[],
+  topic = V,
+  payload = PAYLOAD,
+): string[] {
+  return timesMs.map((nowMs) => admit(gate, source, topic, N, payload, nowMs));
 }
 
 const many = (count: number, nowMs: number): number[] => Array.from({ length: count }, () => nowMs);
@@ -56,7 +62,8 @@ describe('the gate for challenges', () => {
     const gate = new ChallengeGate();
     results(gate, 'a', many(9, 0));
     expect(results(gate, 'b', many(5, 0))).toEqual(['passed', 'passed', 'passed', 'passed', 'rate']);
-    expect(results(gate, 'a', many(5, 0), challengeOf(N, '1')).at(-2)).toBe('passed');
+    const other = Buffer.from('00'.repeat(16));
+    expect(results(gate, 'a', many(5, 0), challengeOf(N, '1'), other).at(-2)).toBe('passed');
     expect(results(gate, 'a', [0])).toEqual(['rate']);
   });
 

@@ -81,7 +81,7 @@ describe('a challenge of a session', () => {
     const [far, old] = [challengeOf(N, '3'), challengeOf(N, '4')];
     world.control({ type: 'challenge-route', topic: far, endpoints: [relay.id] });
     world.control({ type: 'challenge-route', topic: old, endpoints: [node.id] });
-    const frames = [world.send(alice, challenge(far)), world.send(alice, challenge(old))];
+    const frames = [world.send(alice, challenge(far)), world.send(alice, challenge(old, '00'.repeat(16)))];
     expect(relay.relayed).toMatchObject([
       { packetType: RelayPacketType.challenge, prefix: encodeHandle(alice.handle) },
     ]);
