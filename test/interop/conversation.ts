@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
 import { until } from '../helpers/deadline.js';
-import type { Driver } from './driver.js';
+import type { Answer, Driver } from './driver.js';
 
-const NO_ROUTE = 100;
+export const NO_ROUTE = 100;
 
 /** Text beyond ASCII, every byte, and more than one TLS record holds; Go reads 4,096 bytes at a time. */
-const PAYLOADS = [
+export const PAYLOADS = [
   Buffer.from('buy 100, 买入, größer'),
   Buffer.from(Uint8Array.from({ length: 256 }, (_, n) => n)),
   randomBytes(4_096),
@@ -28,11 +28,16 @@ export async function taken(subscriber: Driver): Promise<void> {
 }
 
 /** Waits until a unicast of the publisher reaches the subscriber. */
-export async function reachable(publisher: Driver, subscriber: Driver, topic: string): Promise<void> {
+export async function reachable(
+  publisher: Driver,
+  subscriber: Driver,
+  topic: string,
+  ask: (topic: string, payload: Buffer) => Promise<Answer> = (...args) => publisher.unicast(...args),
+): Promise<void> {
   let last = '';
   await until(
     async () => {
-      const answer = await publisher.unicast(topic, Buffer.from('probe'));
+      const answer = await ask(topic, Buffer.from('probe'));
       last = answer.ok ? answer.payload!.toString() : `${answer.code} ${answer.error}`;
       if (!answer.ok && answer.code !== NO_ROUTE) throw new Error(`${publisher.label}: ${last}`);
       return last === `${subscriber.label}:probe`;
@@ -88,7 +93,7 @@ export async function converseByMulticast(publisher: Driver, subscriber: Driver)
 }
 
 /** After the first `before` messages came each payload once, and `probes` further ones; SDKs with threads may reorder them. */
-function expectExactly(subscriber: Driver, topic: string, before: number, probes = 0): void {
+export function expectExactly(subscriber: Driver, topic: string, before: number, probes = 0): void {
   const hex = (payloads: readonly Buffer[]) => payloads.map((payload) => payload.toString('hex')).sort();
   const came = subscriber
     .messagesOn(topic)

@@ -1,0 +1,148 @@
+/**
+ * Private topics, every sender with every receiver, at one relay and across two: each cell in both directions. A cell that
+ * failed or did not run fails the suite.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../helpers/deadline.js';
+import { newTopic, taken } from './conversation.js';
+import type { Driver } from './driver.js';
+import { Outcomes } from './outcomes.js';
+import { CHOSEN_PLACES, Place, SIDES, type Side } from './places.js';
+import { certified, privateMulticast, privateUnicast, wrongKey } from './private-conversation.js';
+import { type KeyForm, type KeyPair, TopicKeys } from './private-keys.js';
+import { PARTIES, SDK_OF } from './programs.js';
+
+const MANNERS = { unicast: privateUnicast, multicast: privateMulticast, 'wrong key': wrongKey } as const;
+type Manner = keyof typeof MANNERS;
+
+/** Without the client of this project, whose driver knows no private topics. */
+const SENDERS = PARTIES.filter((party) => party !== 'typescript');
+type Sender = (typeof SENDERS)[number];
+
+interface Receiver {
+  readonly party: Sender;
+  readonly form: KeyForm;
+}
+
+/** The Java SDK reads its private key from PEM and from PKCS#12, with either security provider; the others read PEM. */
+const RECEIVERS: readonly Receiver[] = SENDERS.flatMap((party): Receiver[] =>
+  party === 'java-rsa' || party === 'java-secp256k1'
+    ? [
+        { party, form: 'pem' },
+        { party, form: 'p12' },
+      ]
+    : [{ party, form: 'pem' }],
+);
+const columnOf = ({ party, form }: Receiver) => `${party} ${form}`;
+
+const sheetOf = (place: string, manner: string) => `${place}, ${manner}`;
+const outcomes = new Outcomes(
+  CHOSEN_PLACES.flatMap((place) => Object.keys(MANNERS).map((manner) => sheetOf(place, manner))),
+  SENDERS,
+  RECEIVERS.map(columnOf),
+);
+
+let keys: TopicKeys;
+let pairs: Record<KeyForm, KeyPair>;
+let other: KeyPair;
+
+beforeAll(async () => {
+  keys = await TopicKeys.create();
+  pairs = { pem: await keys.generate('receiver', 'pem'), p12: await keys.generate('java receiver', 'p12') };
+  other = await keys.generate('other', 'pem');
+});
+afterAll(() => keys?.remove());
+
+describe.each(CHOSEN_PLACES)('private topics, %s', (placeName) => {
+  let place: Place;
+  let drivers: Record<Side, Record<Sender, Driver>>;
+
+  beforeAll(async () => {
+    place = await Place.open(placeName);
+    const of = async (side: Side) => {
+      // One after the other: programs starting at once would starve each other.
+      const entries: [Sender, Driver][] = [];
+      for (const party of SENDERS) entries.push([party, await place.connect(party, side)]);
+      return Object.fromEntries(entries) as Record<Sender, Driver>;
+    };
+    drivers = { left: await of('left'), right: await of('right') };
+  });
+  afterAll(() => place?.close());
+
+  it.each(SENDERS)('run the SDK that %s stands for', (party) => {
+    for (const side of SIDES) expect(drivers[side][party].sdk).toBe(SDK_OF[party]);
+  });
+
+  for (const manner of Object.keys(MANNERS) as Manner[]) {
+    for (const party of SENDERS) {
+      for (const receiver of RECEIVERS) {
+        it(`${manner}: ${party} to ${columnOf(receiver)}`, () =>
+          outcomes.run(sheetOf(placeName, manner), party, columnOf(receiver), async () => {
+            for (const [here, there] of [
+              ['left', 'right'],
+              ['right', 'left'],
+            ] as const) {
+              await MANNERS[manner]({
+                sender: drivers[here][party],
+                receiver: drivers[there][receiver.party],
+                pair: pairs[receiver.form],
+                other,
+                bystander: drivers[here][party === 'go' ? 'java-rsa' : 'go'],
+                refusals: () => place.certifications(here, 'refused'),
+              });
+            }
+          }));
+      }
+    }
+  }
+
+  it.each(SENDERS)('hand one multicast of %s to every certified receiver once', async (party) => {
+    const topic = newTopic();
+    const sender = drivers.left[party];
+    const receivers = SIDES.flatMap((side) => SENDERS.map((one) => drivers[side][one])).filter((one) => one !== sender);
+    await sender.publishPrivate(topic, pairs.pem.publicKeyFile);
+    for (const receiver of receivers) await receiver.subscribePrivate(topic, pairs.pem.privateKey);
+    // Unicasts go round: when all have answered, all are certified.
+    for (const receiver of receivers) await certified(sender, receiver, topic);
+    await sender.multicastPrivate(topic, Buffer.from('to all'));
+    const copiesAt = (receiver: Driver) =>
+      receiver.messagesOn(topic).filter(({ payload }) => payload.toString() === 'to all').length;
+    await until(() => receivers.every((receiver) => copiesAt(receiver) > 0), 'a copy at every receiver');
+    for (const receiver of receivers) await taken(receiver);
+    expect(receivers.map(copiesAt)).toEqual(receivers.map(() => 1));
+    for (const receiver of receivers) {
+      await receiver.unsubscribePrivate(topic);
+      await taken(receiver);
+    }
+  });
+
+  if (placeName === 'two relays') {
+    it('reach from a Java sender that is connected to both relays and challenges through either', async () => {
+      const topic = newTopic();
+      const sender = await place.connectToBoth('java-rsa');
+      const receiver = drivers.right.go;
+      await sender.publishPrivate(topic, pairs.pem.publicKeyFile);
+      await receiver.subscribePrivate(topic, pairs.pem.privateKey);
+      let inARow = 0;
+      // A unicast takes one of the relays at random, and each certifies by itself.
+      await until(
+        async () => {
+          const { ok } = await sender.unicastPrivate(topic, Buffer.from('hello'));
+          inARow = ok ? inARow + 1 : 0;
+          return inARow >= 30;
+        },
+        () => `30 answers in a row through both relays, ${inARow} came`,
+        20_000,
+      );
+      await receiver.unsubscribePrivate(topic);
+      await taken(receiver);
+    });
+  }
+});
+
+describe('the matrix of private topics', () => {
+  it('was run whole', () => {
+    console.log(`\n${outcomes}\n`);
+    expect(outcomes.missing()).toEqual([]);
+  });
+});
