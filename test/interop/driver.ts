@@ -167,7 +167,12 @@ export class Driver {
   }
 
   async multicastPrivate(topic: string, payload: Buffer): Promise<void> {
-    await this.demand('multicastPrivate', { topic, payload: payload.toString('base64') });
+    const answer = await this.tryMulticastPrivate(topic, payload);
+    if (!answer.ok) throw new Error(`${this.label} (${this.sdk}) could not multicast on "${topic}": ${answer.error}`);
+  }
+
+  tryMulticastPrivate(topic: string, payload: Buffer): Promise<Answer> {
+    return this.command('multicastPrivate', { topic, payload: payload.toString('base64') });
   }
 
   messagesOn(topic: string): Message[] {

@@ -79,7 +79,9 @@ export async function wrongKey({ sender, receiver, pair, other, bystander, refus
   await until(async () => (await refusals()) > before, `${sender.label} to refuse the signature of ${receiver.label}`);
   const refused = await sender.unicastPrivate(topic, Buffer.from('secret'));
   expect(refused).toMatchObject({ ok: false, code: NO_ROUTE });
-  await sender.multicastPrivate(topic, Buffer.from('secret'));
+  // The relay refuses what reaches nobody here; the Java SDK does not look at the answer to a multicast.
+  const multicast = await sender.tryMulticastPrivate(topic, Buffer.from('secret'));
+  expect(multicast).toMatchObject(sender.party.startsWith('java') ? { ok: true } : { ok: false, code: NO_ROUTE });
   await bystander.subscribePrivate(topic, other.privateKey);
   await certified(sender, bystander, topic);
   // By turns, two receivers would get five each.
