@@ -10,7 +10,7 @@
  *   {"id":6,"command":"status"}    -> {"id":6,"ok":true,"sdk":"…","messages":12}
  *
  *   {"id":7,"command":"subscribePrivate","topic":"t","keyFile":"/k.pem"}    "password" opens a .p12; "unsubscribePrivate"
- *   {"id":8,"command":"publishPrivate","topic":"t","publicKeyFiles":["/k.public.pem"]}
+ *   {"id":8,"command":"publishPrivate","topic":"t","publicKeyFiles":["/k.public.pem"]}    "unpublishPrivate"
  *   {"id":9,"command":"unicastPrivate",…}    "multicastPrivate" likewise: as those of public topics
  *
  *   {"event":"message","topic":"t","payload":"…"}    for each message; the SDK answers it with `label:` and what came
@@ -160,6 +160,10 @@ export class Driver {
 
   async publishPrivate(topic: string, ...publicKeyFiles: readonly string[]): Promise<void> {
     await this.demand('publishPrivate', { topic, publicKeyFiles });
+  }
+
+  async unpublishPrivate(topic: string): Promise<void> {
+    await this.demand('unpublishPrivate', { topic });
   }
 
   unicastPrivate(topic: string, payload: Buffer): Promise<Answer> {

@@ -4,28 +4,30 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../helpers/deadline.js';
-import { newTopic, taken } from './conversation.js';
+import { NO_ROUTE, newTopic, taken } from './conversation.js';
 import type { Driver } from './driver.js';
 import { Outcomes } from './outcomes.js';
 import { CHOSEN_PLACES, Place, SIDES, type Side } from './places.js';
 import { certified, privateMulticast, privateUnicast, wrongKey } from './private-conversation.js';
 import { type KeyForm, type KeyPair, TopicKeys } from './private-keys.js';
-import { PARTIES, SDK_OF } from './programs.js';
+import { PARTIES as ALL_PARTIES, type Party, SDK_OF } from './programs.js';
+
+/** Without our own client, which has no private topics yet. */
+const PARTIES: readonly Party[] = ALL_PARTIES.filter((party) => party !== 'typescript');
 
 const MANNERS = { unicast: privateUnicast, multicast: privateMulticast, 'wrong key': wrongKey } as const;
 type Manner = keyof typeof MANNERS;
 
-/** Without the client of this project, whose driver knows no private topics. */
-const SENDERS = PARTIES.filter((party) => party !== 'typescript');
-type Sender = (typeof SENDERS)[number];
+/** Of our client, whose sender is an object that was closed. */
+const CLOSED = 99;
 
 interface Receiver {
-  readonly party: Sender;
+  readonly party: Party;
   readonly form: KeyForm;
 }
 
 /** The Java SDK reads its private key from PEM and from PKCS#12, with either security provider; the others read PEM. */
-const RECEIVERS: readonly Receiver[] = SENDERS.flatMap((party): Receiver[] =>
+const RECEIVERS: readonly Receiver[] = PARTIES.flatMap((party): Receiver[] =>
   party === 'java-rsa' || party === 'java-secp256k1'
     ? [
         { party, form: 'pem' },
@@ -38,7 +40,7 @@ const columnOf = ({ party, form }: Receiver) => `${party} ${form}`;
 const sheetOf = (place: string, manner: string) => `${place}, ${manner}`;
 const outcomes = new Outcomes(
   CHOSEN_PLACES.flatMap((place) => Object.keys(MANNERS).map((manner) => sheetOf(place, manner))),
-  SENDERS,
+  PARTIES,
   RECEIVERS.map(columnOf),
 );
 
@@ -55,26 +57,26 @@ afterAll(() => keys?.remove());
 
 describe.each(CHOSEN_PLACES)('private topics, %s', (placeName) => {
   let place: Place;
-  let drivers: Record<Side, Record<Sender, Driver>>;
+  let drivers: Record<Side, Record<Party, Driver>>;
 
   beforeAll(async () => {
     place = await Place.open(placeName);
     const of = async (side: Side) => {
       // One after the other: programs starting at once would starve each other.
-      const entries: [Sender, Driver][] = [];
-      for (const party of SENDERS) entries.push([party, await place.connect(party, side)]);
-      return Object.fromEntries(entries) as Record<Sender, Driver>;
+      const entries: [Party, Driver][] = [];
+      for (const party of PARTIES) entries.push([party, await place.connect(party, side)]);
+      return Object.fromEntries(entries) as Record<Party, Driver>;
     };
     drivers = { left: await of('left'), right: await of('right') };
   });
   afterAll(() => place?.close());
 
-  it.each(SENDERS)('run the SDK that %s stands for', (party) => {
+  it.each(PARTIES)('run the SDK that %s stands for', (party) => {
     for (const side of SIDES) expect(drivers[side][party].sdk).toBe(SDK_OF[party]);
   });
 
   for (const manner of Object.keys(MANNERS) as Manner[]) {
-    for (const party of SENDERS) {
+    for (const party of PARTIES) {
       for (const receiver of RECEIVERS) {
         it(`${manner}: ${party} to ${columnOf(receiver)}`, () =>
           outcomes.run(sheetOf(placeName, manner), party, columnOf(receiver), async () => {
@@ -96,10 +98,10 @@ describe.each(CHOSEN_PLACES)('private topics, %s', (placeName) => {
     }
   }
 
-  it.each(SENDERS)('hand one multicast of %s to every certified receiver once', async (party) => {
+  it.each(PARTIES)('hand one multicast of %s to every certified receiver once', async (party) => {
     const topic = newTopic();
     const sender = drivers.left[party];
-    const receivers = SIDES.flatMap((side) => SENDERS.map((one) => drivers[side][one])).filter((one) => one !== sender);
+    const receivers = SIDES.flatMap((side) => PARTIES.map((one) => drivers[side][one])).filter((one) => one !== sender);
     await sender.publishPrivate(topic, pairs.pem.publicKeyFile);
     for (const receiver of receivers) await receiver.subscribePrivate(topic, pairs.pem.privateKey);
     // Unicasts go round: when all have answered, all are certified.
@@ -114,6 +116,39 @@ describe.each(CHOSEN_PLACES)('private topics, %s', (placeName) => {
       await receiver.unsubscribePrivate(topic);
       await taken(receiver);
     }
+  });
+
+  it.each(PARTIES)('end when %s gives up sending', async (party) => {
+    const topic = newTopic();
+    const [sender, receiver] = [drivers.left[party], drivers.right['java-rsa']];
+    await sender.publishPrivate(topic, pairs.pem.publicKeyFile);
+    await receiver.subscribePrivate(topic, pairs.pem.privateKey);
+    await certified(sender, receiver, topic);
+    await sender.unpublishPrivate(topic);
+    await taken(sender);
+    const received = receiver.messagesOn(topic).length;
+    const answer = await sender.unicastPrivate(topic, Buffer.from('late'));
+    expect(answer).toMatchObject({ ok: false, code: party === 'typescript' ? CLOSED : NO_ROUTE });
+    await taken(receiver);
+    expect(receiver.messagesOn(topic)).toHaveLength(received);
+    await receiver.unsubscribePrivate(topic);
+    await taken(receiver);
+  });
+
+  it('stay certified while a Java receiver renames its challenge topics, as it does with each subscription', async () => {
+    const [topic, further] = [newTopic(), newTopic()];
+    const [sender, receiver] = [drivers.left.go, drivers.right['java-rsa']];
+    await sender.publishPrivate(topic, pairs.pem.publicKeyFile);
+    await receiver.subscribePrivate(topic, pairs.pem.privateKey);
+    await certified(sender, receiver, topic);
+    const certifications = await place.certifications('left', 'certified');
+    await receiver.subscribe(further);
+    await receiver.unsubscribe(further);
+    for (let n = 0; n < 20; n++)
+      expect(await sender.unicastPrivate(topic, Buffer.from('x'))).toMatchObject({ ok: true });
+    expect(await place.certifications('left', 'certified')).toBe(certifications);
+    await receiver.unsubscribePrivate(topic);
+    await taken(receiver);
   });
 
   if (placeName === 'two relays') {

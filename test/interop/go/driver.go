@@ -45,6 +45,9 @@ func (d *driver) run(request command) answer {
 			err = d.sdk.UnsubscribePrivateTopic(request.Topic)
 		case "publishPrivate":
 			err = d.publishPrivate(request)
+		case "unpublishPrivate":
+			// UnsubscribePrivateTopic refuses a topic that the client does not receive.
+			err = d.sdk.UnsubscribeTopic("#!$PushChannel_#!$TopicNeedVerify_" + request.Topic)
 		case "unicastPrivate":
 			result.Payload, err = d.sdk.SendAMOPPrivateMsg(request.Topic, request.Payload)
 		case "multicastPrivate":

@@ -50,7 +50,7 @@ final class Driver {
                 command.path("publicKeyFiles").forEach(file -> keys.add(new PEMKeyStore(file.asText())));
                 sdk.getAmop().publishPrivateTopic(topic, keys);
             }
-            case "unsubscribe", "unsubscribePrivate" -> sdk.getAmop().unsubscribeTopic(topic);
+            case "unsubscribe", "unsubscribePrivate", "unpublishPrivate" -> sdk.getAmop().unsubscribeTopic(topic);
             case "unicast", "unicastPrivate" -> {
                 unicast(message(command), answer, reply);
                 return;
