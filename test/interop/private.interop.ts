@@ -10,10 +10,7 @@ import { Outcomes } from './outcomes.js';
 import { CHOSEN_PLACES, Place, SIDES, type Side } from './places.js';
 import { certified, privateMulticast, privateUnicast, wrongKey } from './private-conversation.js';
 import { type KeyForm, type KeyPair, TopicKeys } from './private-keys.js';
-import { PARTIES as ALL_PARTIES, type Party, SDK_OF } from './programs.js';
-
-/** Without our own client, which has no private topics yet. */
-const PARTIES: readonly Party[] = ALL_PARTIES.filter((party) => party !== 'typescript');
+import { PARTIES, type Party, SDK_OF } from './programs.js';
 
 const MANNERS = { unicast: privateUnicast, multicast: privateMulticast, 'wrong key': wrongKey } as const;
 type Manner = keyof typeof MANNERS;
