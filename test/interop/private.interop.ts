@@ -15,6 +15,9 @@ import { PARTIES, type Party, SDK_OF } from './programs.js';
 const MANNERS = { unicast: privateUnicast, multicast: privateMulticast, 'wrong key': wrongKey } as const;
 type Manner = keyof typeof MANNERS;
 
+/** Four JVMs, two relays and more, on a busy machine. */
+const START_DEADLINE_MS = 300_000;
+
 /** Of our client, whose sender is an object that was closed. */
 const CLOSED = 99;
 
@@ -65,7 +68,7 @@ describe.each(CHOSEN_PLACES)('private topics, %s', (placeName) => {
       return Object.fromEntries(entries) as Record<Party, Driver>;
     };
     drivers = { left: await of('left'), right: await of('right') };
-  });
+  }, START_DEADLINE_MS);
   afterAll(() => place?.close());
 
   it.each(PARTIES)('run the SDK that %s stands for', (party) => {
