@@ -112,14 +112,15 @@ export class Driver {
     if (answer instanceof Error || !answer.ok) {
       await driver.stop();
       const why = answer instanceof Error ? answer.message : answer.error;
-      throw new Error(`${label} could not connect: ${why}\n${driver.diagnostics}`);
+      throw new Error(`${label} could not connect: ${why}\n${driver.lastWords}`);
     }
     driver.sdk = answer.sdk ?? '';
     return driver;
   }
 
-  get pid(): number {
-    return this.child.pid!;
+  /** The end of what the program and its SDK logged. */
+  get lastWords(): string {
+    return this.diagnostics.slice(-2_000);
   }
 
   async command(name: string, fields: object = {}, deadlineMs: number = ANSWER_DEADLINE_MS): Promise<Answer> {
@@ -130,7 +131,7 @@ export class Driver {
     return withDeadline(
       answer,
       deadlineMs,
-      () => `${this.label} (${this.sdk}) to answer "${name}"; it wrote:\n${this.diagnostics.slice(-2_000)}`,
+      () => `${this.label} (${this.sdk}) to answer "${name}"; it wrote:\n${this.lastWords}`,
     ).finally(() => this.waiting.delete(id));
   }
 
@@ -183,11 +184,11 @@ export class Driver {
     return this.messages.filter((message) => message.topic === topic);
   }
 
-  /** Waits until as many messages came on a topic. */
-  waitForMessages(topic: string, count: number, deadlineMs?: number): Promise<true> {
+  /** Waits until a message of this kind has come. */
+  waitForMessage(topic: string, matches: (payload: Buffer) => boolean, deadlineMs?: number): Promise<true> {
     return until(
-      () => (this.messagesOn(topic).length >= count) as true,
-      () => `${count} messages at ${this.label}, it has ${this.messagesOn(topic).length}`,
+      () => this.messagesOn(topic).some(({ payload }) => matches(payload)) as true,
+      () => `a message on "${topic}" at ${this.label}, which has ${this.messagesOn(topic).length} others`,
       deadlineMs,
     );
   }
@@ -227,6 +228,6 @@ export class Driver {
   }
 
   private describeExit(): string {
-    return `the program of ${this.label} ended with ${this.exited}:\n${this.diagnostics.slice(-2_000)}`;
+    return `the program of ${this.label} ended with ${this.exited}:\n${this.lastWords}`;
   }
 }

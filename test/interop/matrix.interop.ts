@@ -3,7 +3,15 @@
  * both directions. A cell that failed or did not run fails the suite.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { converseByMulticast, converseByUnicast, newTopic, reachable, taken, unreachable } from './conversation.js';
+import {
+  converseByMulticast,
+  converseByUnicast,
+  handled,
+  heard,
+  newTopic,
+  reachable,
+  unreachable,
+} from './conversation.js';
 import type { Driver } from './driver.js';
 import { CHOSEN_PLACES, PLACES, Place, type PlaceName, SIDES, type Side } from './places.js';
 import { PARTIES, type Party, SDK_OF } from './programs.js';
@@ -64,16 +72,14 @@ describe.each(CHOSEN_PLACES)('%s', (placeName) => {
     for (const driver of everybody) {
       const others = everybody.filter((other) => other !== driver).map(({ label }) => `from ${label}`);
       const came = () =>
-        driver
-          .messagesOn(topic)
-          .map(({ payload }) => payload.toString())
-          .filter((text) => text.startsWith('from '))
+        heard(driver, topic)
+          .map((payload) => payload.toString())
           .sort();
       await expect.poll(came, { timeout: 10_000 }).toEqual(others.sort());
     }
     for (const driver of everybody) {
       await driver.unsubscribe(topic);
-      await taken(driver);
+      await handled(driver);
     }
     await unreachable(probers.left, topic);
   });
@@ -85,15 +91,13 @@ describe.each(CHOSEN_PLACES)('%s', (placeName) => {
     await reachable(publisher, subscriber, topic);
     // A JVM that has asked nothing yet, as the demo is started.
     const newcomer = await place.connect('java-rsa', 'left');
-    const startMs = performance.now();
     const answer = await newcomer.command('peers');
     expect(answer).toMatchObject({ ok: true });
     expect(answer.topics).toContain(topic);
-    expect(performance.now() - startMs).toBeLessThan(5_000);
     expect((await newcomer.unicast(topic, Buffer.from('hello'))).payload!.toString()).toBe(`${subscriber.label}:hello`);
     expect((await drivers.left.go.command('peers')).topics).toContain(topic);
     await subscriber.unsubscribe(topic);
-    await taken(subscriber);
+    await handled(subscriber);
     await unreachable(publisher, topic);
     expect((await newcomer.command('peers')).topics).not.toContain(topic);
   });

@@ -12,10 +12,10 @@ import { Driver } from './driver.js';
 import { CertificateFolders, type Side } from './places.js';
 import { KIND_OF, type Party } from './programs.js';
 
-/** From the moment the relay serves again. Java looks every 20 s, Go v1.0.0 every 5 s. */
+/** From the moment the relay serves again. Java looks every 20 s and may miss once on a busy machine, Go v1.0.0 every 5 s. */
 const RESUME_MS = {
-  'java-rsa': 25_000,
-  'java-secp256k1': 25_000,
+  'java-rsa': 45_000,
+  'java-secp256k1': 45_000,
   'go-v1.0.0': 8_000,
   typescript: 1_000,
 } as const satisfies Partial<Record<Party, number>>;
@@ -84,14 +84,16 @@ describe('a relay that is killed and started again', () => {
 
     const resumedMs = await Promise.all(
       RESUMING.map(async (party) => {
-        await until(() => asks(party), `${party} to be subscribed again`, 40_000);
+        await until(() => asks(party), `${party} to be subscribed again`, RESUME_MS[party] + 10_000);
         return performance.now() - readyMs;
       }),
     );
     console.log(
       `\nresumed after: ${RESUMING.map((party, n) => `${party} ${(resumedMs[n] / 1000).toFixed(1)} s`).join(', ')}\n`,
     );
-    for (const [n, party] of RESUMING.entries()) expect(resumedMs[n], party).toBeLessThan(RESUME_MS[party]);
+    for (const [n, party] of RESUMING.entries()) {
+      expect(resumedMs[n], `${party}, which wrote ${drivers[party].lastWords}`).toBeLessThan(RESUME_MS[party]);
+    }
     for (const party of RESUMING) {
       const answer = await drivers[party].unicast('topic of the harness', Buffer.from(party));
       expect(answer.payload?.toString(), party).toBe(`echo:${party}`);

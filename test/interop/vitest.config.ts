@@ -9,7 +9,7 @@ export default defineConfig({
     maxWorkers: 1, // up to four JVMs at a time, and some files measure times
     allowOnly: false,
     disableConsoleIntercept: true, // the tables
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 10_000,
   },
