@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
 import { until } from '../helpers/deadline.js';
-import type { Driver } from './driver.js';
+import type { Answer, Driver } from './driver.js';
 
-const NO_ROUTE = 100;
+export const NO_ROUTE = 100;
 
 /** Text beyond ASCII, every byte, and more than one TLS record holds; Go reads 4,096 bytes at a time. */
-const PAYLOADS = [
+export const PAYLOADS = [
   Buffer.from('buy 100, 买入, größer'),
   Buffer.from(Uint8Array.from({ length: 256 }, (_, n) => n)),
   randomBytes(4_096),
@@ -31,13 +31,21 @@ export async function handled(driver: Driver): Promise<void> {
   if (code !== NO_ROUTE) throw new Error(`${driver.label} got ${code} where nobody subscribes`);
 }
 
+/** How a probe is sent. */
+type Ask = (topic: string, payload: Buffer) => Promise<Answer>;
+
 /** Waits until a unicast of the publisher reaches the subscriber, and is seen there. */
-export async function reachable(publisher: Driver, subscriber: Driver, topic: string): Promise<void> {
+export async function reachable(
+  publisher: Driver,
+  subscriber: Driver,
+  topic: string,
+  ask: Ask = (...message) => publisher.unicast(...message),
+): Promise<void> {
   let last = '';
   await until(
     async () => {
       const probe = newProbe();
-      const answer = await publisher.unicast(topic, probe);
+      const answer = await ask(topic, probe);
       last = answer.ok ? answer.payload!.toString() : `${answer.code} ${answer.error}`;
       if (!answer.ok && answer.code !== NO_ROUTE) throw new Error(`${publisher.label}: ${last}`);
       if (last !== `${subscriber.label}:${probe}`) return false;
@@ -90,10 +98,10 @@ export async function converseByMulticast(publisher: Driver, subscriber: Driver)
 }
 
 /** Each payload came once, in any order: SDKs with threads reorder them. */
-async function expectAllOnce(publisher: Driver, subscriber: Driver, topic: string): Promise<void> {
+export async function expectAllOnce(publisher: Driver, subscriber: Driver, topic: string, ask?: Ask): Promise<void> {
   for (const payload of PAYLOADS) await subscriber.waitForMessage(topic, (came) => came.equals(payload));
   // A second copy would have come before this probe.
-  await reachable(publisher, subscriber, topic);
+  await reachable(publisher, subscriber, topic, ask);
   const hex = (payloads: readonly Buffer[]) => payloads.map((payload) => payload.toString('hex')).sort();
   expect(hex(heard(subscriber, topic))).toEqual(hex(PAYLOADS));
 }

@@ -9,9 +9,13 @@
  *   {"id":5,"command":"peers"}     topics of the answer to the first getPeers -> {"id":5,"ok":true,"topics":["t"]}
  *   {"id":6,"command":"status"}    -> {"id":6,"ok":true,"sdk":"…","messages":12}
  *
+ *   {"id":7,"command":"subscribePrivate","topic":"t","keyFile":"/k.pem"}    "password" opens a .p12; "unsubscribePrivate"
+ *   {"id":8,"command":"publishPrivate","topic":"t","publicKeyFiles":["/k.public.pem"]}    "unpublishPrivate"
+ *   {"id":9,"command":"unicastPrivate",…}    "multicastPrivate" likewise: as those of public topics
+ *
  *   {"event":"message","topic":"t","payload":"…"}    for each message; the SDK answers it with `label:` and what came
  *
- * `certificates` holds ca.crt, sdk.crt and sdk.key, as every SDK wants them.
+ * `peer` is one address; Java takes several with commas between them. `certificates` holds ca.crt, sdk.crt and sdk.key, as every SDK wants them.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -45,10 +49,19 @@ export interface Message {
   readonly atMs: number;
 }
 
+/** The key of a receiver. */
+export interface PrivateKeyFile {
+  readonly keyFile: string;
+  /** Of a .p12. */
+  readonly password?: string;
+}
+
 type Environment = Readonly<Record<string, string>>;
 
 export interface Endpoint {
   readonly port: number;
+  /** Ports of further relays, for the Java SDK. */
+  readonly further?: readonly number[];
   readonly certificates: string;
 }
 
@@ -92,8 +105,9 @@ export class Driver {
   /** Starts the program of a party and connects its SDK. The caller owns its end. */
   static async connect(party: Party, label: string, endpoint: Endpoint, env: Environment = {}): Promise<Driver> {
     const driver = new Driver(party, label, await mkdtemp(join(tmpdir(), 'amop-relay-interop-')), env);
-    const { port, certificates } = endpoint;
-    const fields = { peer: `127.0.0.1:${port}`, certificates, label };
+    const { port, further = [], certificates } = endpoint;
+    const peer = [port, ...further].map((one) => `127.0.0.1:${one}`).join(',');
+    const fields = { peer, certificates, label };
     const answer = await driver.command('connect', fields, START_DEADLINE_MS).catch((error: Error) => error);
     if (answer instanceof Error || !answer.ok) {
       await driver.stop();
@@ -135,6 +149,35 @@ export class Driver {
 
   async multicast(topic: string, payload: Buffer): Promise<void> {
     await this.demand('multicast', { topic, payload: payload.toString('base64') });
+  }
+
+  async subscribePrivate(topic: string, key: PrivateKeyFile): Promise<void> {
+    await this.demand('subscribePrivate', { topic, ...key });
+  }
+
+  async unsubscribePrivate(topic: string): Promise<void> {
+    await this.demand('unsubscribePrivate', { topic });
+  }
+
+  async publishPrivate(topic: string, ...publicKeyFiles: readonly string[]): Promise<void> {
+    await this.demand('publishPrivate', { topic, publicKeyFiles });
+  }
+
+  async unpublishPrivate(topic: string): Promise<void> {
+    await this.demand('unpublishPrivate', { topic });
+  }
+
+  unicastPrivate(topic: string, payload: Buffer): Promise<Answer> {
+    return this.command('unicastPrivate', { topic, payload: payload.toString('base64') });
+  }
+
+  async multicastPrivate(topic: string, payload: Buffer): Promise<void> {
+    const answer = await this.tryMulticastPrivate(topic, payload);
+    if (!answer.ok) throw new Error(`${this.label} (${this.sdk}) could not multicast on "${topic}": ${answer.error}`);
+  }
+
+  tryMulticastPrivate(topic: string, payload: Buffer): Promise<Answer> {
+    return this.command('multicastPrivate', { topic, payload: payload.toString('base64') });
   }
 
   messagesOn(topic: string): Message[] {

@@ -84,16 +84,31 @@ export class Place {
     return new Place({ left: mesh.relay(0), right: mesh.relay(1) }, folders, () => mesh.stop());
   }
 
-  async connect(party: Party, side: Side): Promise<Driver> {
-    const driver = await Driver.connect(party, `${party} ${side}`, this.endpoint(party, side));
-    this.drivers.push(driver);
-    return driver;
+  connect(party: Party, side: Side): Promise<Driver> {
+    return this.add(Driver.connect(party, `${party} ${side}`, this.endpoint(party, side)));
+  }
+
+  /** A Java SDK that is connected to the relays of both sides; the certificates are those of the left. */
+  connectToBoth(party: 'java-rsa' | 'java-secp256k1'): Promise<Driver> {
+    const further = [this.relays.right.ports[KIND_OF[party]]];
+    return this.add(Driver.connect(party, `${party} both`, { ...this.endpoint(party, 'left'), further }));
+  }
+
+  /** Certifications for senders on the relay of a side that had this result. */
+  async certifications(side: Side, result: string): Promise<number> {
+    return (await this.relays[side].metrics()).value('amop_private_certifications_total', { result });
   }
 
   async close(): Promise<void> {
     await Promise.all(this.drivers.map((driver) => driver.stop()));
     await this.folders.remove();
     await this.end();
+  }
+
+  private async add(connecting: Promise<Driver>): Promise<Driver> {
+    const driver = await connecting;
+    this.drivers.push(driver);
+    return driver;
   }
 
   private endpoint(party: Party, side: Side): Endpoint {

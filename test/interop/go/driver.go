@@ -39,6 +39,19 @@ func (d *driver) run(request command) answer {
 			result.Payload, err = d.sdk.SendAMOPMsg(request.Topic, request.Payload)
 		case "multicast":
 			err = d.sdk.BroadcastAMOPMsg(request.Topic, request.Payload)
+		case "subscribePrivate":
+			err = d.subscribePrivate(request)
+		case "unsubscribePrivate":
+			err = d.sdk.UnsubscribePrivateTopic(request.Topic)
+		case "publishPrivate":
+			err = d.publishPrivate(request)
+		case "unpublishPrivate":
+			// UnsubscribePrivateTopic refuses a topic that the client does not receive.
+			err = d.sdk.UnsubscribeTopic("#!$PushChannel_#!$TopicNeedVerify_" + request.Topic)
+		case "unicastPrivate":
+			result.Payload, err = d.sdk.SendAMOPPrivateMsg(request.Topic, request.Payload)
+		case "multicastPrivate":
+			err = d.sdk.BroadcastAMOPPrivateMsg(request.Topic, request.Payload)
 		case "peers":
 			result.Topics, err = d.peers()
 		case "status":

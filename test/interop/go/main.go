@@ -18,6 +18,9 @@ type command struct {
 	Label        string `json:"label"`
 	Topic        string `json:"topic"`
 	Payload      []byte `json:"payload"`
+	// Of private topics: the file with the private key, and those with the public keys.
+	KeyFile        string   `json:"keyFile"`
+	PublicKeyFiles []string `json:"publicKeyFiles"`
 }
 
 type answer struct {
@@ -64,9 +67,10 @@ func main() {
 			os.Exit(1)
 		}
 		// Sending blocks until the answer has come, which for this SDK may be never.
-		if request.Command == "unicast" || request.Command == "multicast" {
+		switch request.Command {
+		case "unicast", "multicast", "unicastPrivate", "multicastPrivate":
 			go func() { writeLine(driver.run(request)) }()
-		} else {
+		default:
 			writeLine(driver.run(request))
 		}
 	}

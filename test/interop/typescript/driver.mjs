@@ -11,6 +11,7 @@ const REQUEST_TIMEOUT_MS = 15_000;
 
 const write = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const handlers = new Map();
+const senders = new Map();
 let options;
 let label = '';
 let client;
@@ -37,6 +38,21 @@ const requireClient = () => {
   return client;
 };
 
+// Answers every message with the label and what came.
+const handlerOf =
+  (topic) =>
+  ({ payload }) => {
+    messages++;
+    write({ event: 'message', topic, payload: payload.toString('base64') });
+    return Buffer.concat([Buffer.from(`${label}:`), payload]);
+  };
+
+const senderOf = (topic) => {
+  const sender = senders.get(topic);
+  if (sender === undefined) throw new Error(`no sender of the private topic ${topic}`);
+  return sender;
+};
+
 const commands = {
   async connect({ peer, certificates, label: name }) {
     const [host, port] = peer.split(':');
@@ -47,11 +63,7 @@ const commands = {
     return { sdk: 'amop-relay/client' };
   },
   async subscribe({ topic }) {
-    const handler = ({ payload }) => {
-      messages++;
-      write({ event: 'message', topic, payload: payload.toString('base64') });
-      return Buffer.concat([Buffer.from(`${label}:`), payload]);
-    };
+    const handler = handlerOf(topic);
     await requireClient().subscribe(topic, handler);
     handlers.set(topic, handler);
   },
@@ -66,6 +78,27 @@ const commands = {
   },
   async multicast({ topic, payload }) {
     await requireClient().multicast(topic, Buffer.from(payload, 'base64'));
+  },
+  async subscribePrivate({ topic, keyFile }) {
+    await requireClient().subscribePrivate(topic, readFileSync(keyFile), handlerOf(topic));
+  },
+  async unsubscribePrivate({ topic }) {
+    await requireClient().unsubscribePrivate(topic);
+  },
+  async publishPrivate({ topic, publicKeyFiles }) {
+    const keys = publicKeyFiles.map((file) => readFileSync(file));
+    senders.set(topic, await requireClient().publishPrivate(topic, keys));
+  },
+  async unpublishPrivate({ topic }) {
+    await senderOf(topic).close();
+  },
+  async unicastPrivate({ topic, payload }) {
+    const bytes = Buffer.from(payload, 'base64');
+    const reply = await senderOf(topic).request(bytes, { timeoutMs: REQUEST_TIMEOUT_MS });
+    return { payload: reply.payload.toString('base64') };
+  },
+  async multicastPrivate({ topic, payload }) {
+    await senderOf(topic).multicast(Buffer.from(payload, 'base64'));
   },
   async status() {
     return { sdk: 'amop-relay/client', messages };

@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.fisco.bcos.sdk.BcosSDK;
@@ -16,6 +18,10 @@ import org.fisco.bcos.sdk.amop.AmopMsgOut;
 import org.fisco.bcos.sdk.amop.AmopResponse;
 import org.fisco.bcos.sdk.amop.AmopResponseCallback;
 import org.fisco.bcos.sdk.amop.topic.AmopMsgIn;
+import org.fisco.bcos.sdk.amop.topic.TopicType;
+import org.fisco.bcos.sdk.crypto.keystore.KeyTool;
+import org.fisco.bcos.sdk.crypto.keystore.P12KeyStore;
+import org.fisco.bcos.sdk.crypto.keystore.PEMKeyStore;
 
 /** One SDK instance and what it is told to do. A command is answered once, by {@code reply}. */
 final class Driver {
@@ -35,14 +41,23 @@ final class Driver {
                 answer.put("sdk", sdkVersion());
             }
             case "subscribe" -> sdk.getAmop().subscribeTopic(topic, new Handler());
-            case "unsubscribe" -> sdk.getAmop().unsubscribeTopic(topic);
-            case "unicast" -> {
-                unicast(topic, command.path("payload").binaryValue(), answer, reply);
+            case "subscribePrivate" -> {
+                KeyTool key = privateKey(command.path("keyFile").asText(), command.path("password").asText());
+                sdk.getAmop().subscribePrivateTopics(topic, key, new Handler());
+            }
+            case "publishPrivate" -> {
+                List<KeyTool> keys = new ArrayList<>();
+                command.path("publicKeyFiles").forEach(file -> keys.add(new PEMKeyStore(file.asText())));
+                sdk.getAmop().publishPrivateTopic(topic, keys);
+            }
+            case "unsubscribe", "unsubscribePrivate", "unpublishPrivate" -> sdk.getAmop().unsubscribeTopic(topic);
+            case "unicast", "unicastPrivate" -> {
+                unicast(message(command), answer, reply);
                 return;
             }
-            case "multicast" -> {
+            case "multicast", "multicastPrivate" -> {
                 requirePeer();
-                sdk.getAmop().broadcastAmopMsg(message(topic, command.path("payload").binaryValue()));
+                sdk.getAmop().broadcastAmopMsg(message(command));
             }
             case "peers" -> {
                 // As the demo publisher does: the group's client, then its peers, once.
@@ -60,19 +75,24 @@ final class Driver {
         Path file = Files.createTempFile("amop-interop", ".toml");
         try {
             String certificates = command.path("certificates").asText();
-            String peer = command.path("peer").asText();
+            String peers = command.path("peer").asText().replace(",", "\", \"");
             Files.writeString(
                     file,
-                    "[cryptoMaterial]\ncertPath = \"" + certificates + "\"\n[network]\npeers = [\"" + peer + "\"]\n");
+                    "[cryptoMaterial]\ncertPath = \"" + certificates + "\"\n[network]\npeers = [\"" + peers + "\"]\n");
             sdk = BcosSDK.build(file.toString());
         } finally {
             Files.delete(file);
         }
     }
 
-    private void unicast(String topic, byte[] payload, ObjectNode answer, Consumer<ObjectNode> reply) {
+    /** As the demo loads keys: what is called .p12 is PKCS#12. */
+    private static KeyTool privateKey(String file, String password) {
+        return file.endsWith(".p12") ? new P12KeyStore(file, password) : new PEMKeyStore(file);
+    }
+
+    private void unicast(AmopMsgOut message, ObjectNode answer, Consumer<ObjectNode> reply) {
         requirePeer();
-        sdk.getAmop().sendAmopMsg(message(topic, payload), new AmopResponseCallback() {
+        sdk.getAmop().sendAmopMsg(message, new AmopResponseCallback() {
             @Override
             public void onResponse(AmopResponse response) {
                 int code = response.getErrorCode();
@@ -89,10 +109,11 @@ final class Driver {
         if (sdk.getChannel().getAvailablePeer().isEmpty()) throw new IllegalStateException("no available peer");
     }
 
-    private static AmopMsgOut message(String topic, byte[] payload) {
+    private static AmopMsgOut message(JsonNode command) throws IOException {
         AmopMsgOut message = new AmopMsgOut();
-        message.setTopic(topic);
-        message.setContent(payload);
+        message.setTopic(command.path("topic").asText());
+        message.setContent(command.path("payload").binaryValue());
+        if (command.path("command").asText().endsWith("Private")) message.setType(TopicType.PRIVATE_TOPIC);
         message.setTimeout(UNICAST_TIMEOUT_MS);
         return message;
     }
