@@ -1,6 +1,7 @@
 // `npm run bench`: builds what is missing, then runs every bench, or those that are named:
 //
-//   npm run bench                                    round-trip with one relay and with two, subscription, then bench/micro
+//   npm run bench                                    round-trip with one relay and with two, subscription, private-topics, then bench/micro
+
 //   npm run bench -- --smoke                         the same, briefly: shows that the benches work
 //   npm run bench -- round-trip --mode joined        one, with its own options (see its first lines)
 //   npm run bench -- scanner --payload=1024
@@ -27,7 +28,7 @@ function findBenches() {
     .filter((file) => file.endsWith('.bench.mjs'))
     .sort()
     .map((file) => ({ name: file.replace('.bench.mjs', ''), path: join(root, 'bench', 'micro', file), args: [] }));
-  const always = [load('round-trip'), load('round-trip', '--relays', '2'), load('subscription'), ...micro];
+  const always = [load('round-trip'), load('round-trip', '--relays', '2'), load('subscription'), load('private-topics'), ...micro];
   return { always, named: [load('compare')] };
 }
 

@@ -43,7 +43,7 @@ describe('the package', () => {
   it('holds what runs, its types, the addon to build and the usual papers, and nothing else', () => {
     const kinds: readonly RegExp[] = [
       /^dist\/[\w/-]+(?:\.d)?\.[jt]s$/,
-      /^native\/[\w/-]+\.(?:cc|h|gypi)$/,
+      /^native\/[\w/-]+\.(?:cc?|h|gypi)$/,
       /^(?:binding\.gyp|scripts\/build-native\.mjs)$/,
       /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
     ];

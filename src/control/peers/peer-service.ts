@@ -287,7 +287,7 @@ export class PeerService {
     if (peer.endpoint !== undefined) this.#problems.delete(peer.endpoint);
   }
 
-  #down(link: number, reason: P2PCloseReason, nowMs: number): void {
+  #down(link: number, end: P2PCloseReason, nowMs: number): void {
     const record = this.#links.get(link);
     this.#links.delete(link);
     this.#book.linkDown(link, nowMs);
@@ -296,6 +296,8 @@ export class PeerService {
     this.#traffic.ended(link);
     if (!record) return;
     const { peer, heard } = record;
+    // Both ends close a link to themselves; whoever was slower has seen only that it is gone.
+    const reason = peer.nodeId === this.#options.ownNodeId ? 'self' : end;
     const silent = reason === 'peer-closed' && !heard;
     const explanation = silent ? SILENT_PEER_HINT : explainPeerRefusal(reason, peer.keyKind);
     const expected = QUIET_REASONS.has(reason) && !silent;

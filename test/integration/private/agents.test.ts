@@ -2,7 +2,7 @@
  * Private topics that relays speak for: applications that know nothing of the exchange send and receive on the whole name of the
  * topic. Signatures are checked with @noble, of which the relay uses its addon instead.
  */
-import { createECDH } from 'node:crypto';
+import { createECDH, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,7 +112,7 @@ describe.each([
     alice.acts = false;
     const question = await until(() => alice.questions[0], 'the question');
     alice.acknowledge(question);
-    const challenge = '5e14c53197adbcb719d915fb93342c25';
+    const challenge = randomBytes(16).toString('hex');
     const answer = await alice.client.response(alice.challenge(question, challenge));
     const { payload } = parseAmopBody(answer.body);
     expect([answer.result, payload.length]).toEqual([0, 65]);
