@@ -28,7 +28,13 @@ function findBenches() {
     .filter((file) => file.endsWith('.bench.mjs'))
     .sort()
     .map((file) => ({ name: file.replace('.bench.mjs', ''), path: join(root, 'bench', 'micro', file), args: [] }));
-  const always = [load('round-trip'), load('round-trip', '--relays', '2'), load('subscription'), load('private-topics'), ...micro];
+  const always = [
+    load('round-trip'),
+    load('round-trip', '--relays', '2'),
+    load('subscription'),
+    load('private-topics'),
+    ...micro,
+  ];
   return { always, named: [load('compare')] };
 }
 

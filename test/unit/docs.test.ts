@@ -120,6 +120,7 @@ describe('documents', () => {
       // Not metrics: a JSON-RPC method and the addon's file.
       'amop_topics',
       'amop_native',
+      'amop_private',
     ]);
     const named = [...text(page).matchAll(/\bamop_[a-z_0-9]*[a-z0-9]/g)].map(([name]) => name);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
