@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type ClientModule, ClientWorld } from '../helpers/client-world.js';
-import { until, withDeadline } from '../helpers/deadline.js';
+import { passTime, until, withDeadline } from '../helpers/deadline.js';
 import { DIST_DIR } from '../helpers/pki.js';
 import { asOwnRelay, type Peer, type Script } from '../helpers/scripted-relay.js';
 import { amopBody, encodeFrame, type Frame, newSeq, TYPE } from '../helpers/wire.js';
@@ -263,7 +263,7 @@ describe('a relay that dies again and again', () => {
     const outcomes: Promise<unknown>[] = [];
     while (performance.now() < endMs) {
       outcomes.push(client.request('t', 'x', { timeoutMs: 300 }).catch((error) => error.code));
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await passTime(5);
     }
     const codes = await withDeadline(Promise.all(outcomes), 2_000, 'every call');
     for (const code of codes) expect([99, 102]).toContain(code);

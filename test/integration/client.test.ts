@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AmopClient, ConnectOptions } from '../../src/client/index.js';
 import type { ClientModule } from '../helpers/client-world.js';
-import { until, withDeadline } from '../helpers/deadline.js';
+import { passTime, until, withDeadline } from '../helpers/deadline.js';
 import { DIST_DIR, KINDS, type Kind } from '../helpers/pki.js';
 import { type RelayProcess, startRelay } from '../helpers/relay-process.js';
 
@@ -142,7 +142,7 @@ describe('a client with two relays', () => {
     const announcer = async () => {
       for (let i = 0; running; i++) {
         await sender.multicast('news', `news ${i}`).catch(() => {});
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await passTime(5);
       }
     };
     const workers = [...Array.from({ length: 8 }, worker), announcer()];

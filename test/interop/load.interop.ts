@@ -4,7 +4,7 @@
  * the last messages never come. AMOP_LONG=1 runs a minute of it.
  */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../helpers/deadline.js';
+import { passTime, until } from '../helpers/deadline.js';
 import { startRelay } from '../helpers/relay-process.js';
 import { amopBody, encodeFrame, newSeq, parseAmopBody, TYPE } from '../helpers/wire.js';
 import { Driver } from './driver.js';
@@ -127,7 +127,7 @@ describe.each(SUBSCRIBERS)('2,000 messages a second through %s', (party) => {
           ledger.sentMs[sent] = performance.now();
         }
         if (burst.length > 0) sender.sendBytes(Buffer.concat(burst));
-        await new Promise((resolve) => setTimeout(resolve, BURST_MS));
+        await passTime(BURST_MS);
       }
       const tookMs = performance.now() - startMs;
       // Nothing is sent any more that could push a stuck message on.

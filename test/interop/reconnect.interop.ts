@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../helpers/deadline.js';
+import { passTime, until } from '../helpers/deadline.js';
 import type { RawClient } from '../helpers/raw-client.js';
 import { RelayProcess } from '../helpers/relay-process.js';
 import { Driver } from './driver.js';
@@ -138,7 +138,7 @@ describe('a relay that is killed and started again', () => {
 /** CPU time that a process takes in a while, as a share of one core: a measurement, so here time does pass. */
 async function coreShare(pid: number, windowMs: number): Promise<number> {
   const [beforeMs, startMs] = [cpuMs(pid), performance.now()];
-  await new Promise((resolve) => setTimeout(resolve, windowMs));
+  await passTime(windowMs);
   return (cpuMs(pid) - beforeMs) / (performance.now() - startMs);
 }
 

@@ -2,7 +2,9 @@
  * A TCP proxy in front of a P2P port. It listens before the port behind it is known, so that two relays can be told to
  * dial each other; and it can delay, hold, cut and refuse connections and count their bytes.
  */
+
 import net from 'node:net';
+import { passTime } from '../deadline.js';
 
 export interface ProxyPair {
   readonly client: net.Socket;
@@ -108,7 +110,7 @@ export class TcpProxy {
     });
     await this.gate?.opened;
     const delayMs = this.delayMs();
-    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    if (delayMs > 0) await passTime(delayMs);
     if (client.destroyed || this.refuses || this.target === undefined) return void client.destroy();
     const upstream = net.connect({ host: '127.0.0.1', port: this.target, noDelay: true });
     client.setNoDelay(true);
