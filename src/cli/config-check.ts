@@ -4,21 +4,24 @@ import type { Act } from './act.js';
 import type { FilesReport } from './config-files.js';
 import { ExitCode } from './exit-codes.js';
 import { note, printable, write, writeJson } from './output.js';
+import { addKeyPasswordOption, givenKeyPassword } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 interface CheckOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
+  readonly keyPasswordFile?: string;
 }
 
 export function addConfigCheckCommand(config: Verb, act: Act): void {
-  config
+  const command = config
     .command('check')
     .summary('would a relay start with this configuration')
     .description('Checks a configuration and every certificate that it names, and prints all problems.')
     .argument('<file>', 'configuration, TOML')
     .option('--json', 'one JSON object')
-    .option('-q, --quiet', 'problems only')
+    .option('-q, --quiet', 'problems only');
+  addKeyPasswordOption(command)
     .note(
       'Opens no port, so a running relay is not disturbed. Ends with 0 when the relay would start, with 2 when it would not.',
     )
@@ -38,7 +41,7 @@ async function check(file: string, options: CheckOptions): Promise<number> {
     await writeJson({ ok: false, problems: loaded.problems, warnings: [] });
     return ExitCode.usage;
   }
-  const report = checkConfigFiles(loaded.config, new Date());
+  const report = checkConfigFiles(loaded.config, new Date(), givenKeyPassword(options.keyPasswordFile));
   const found: ConfigProblem[] = report.problems.map(({ table, message }) => ({ path: table, message }));
   const warnings = [
     ...loaded.warnings,

@@ -1,6 +1,7 @@
 /** The files that a configuration names, judged as the relay judges them at its start, but all of them and not the first. */
 import { RelayError } from '../base/errors.js';
 import type { RelayConfig } from '../config/index.js';
+import { loadTopicKeys } from '../control/topic-keys.js';
 import { parseCertificates, readPemFile } from '../pki/files.js';
 import type { IdentityPaths } from '../pki/identity.js';
 import { type Use, type Verdict, verifyIdentity } from '../pki/verify.js';
@@ -25,12 +26,13 @@ export interface FilesReport {
   readonly ports: readonly PortSummary[];
 }
 
-export function checkConfigFiles(config: RelayConfig, now: Date): FilesReport {
+/** @param passphrase of encrypted TLS keys */
+export function checkConfigFiles(config: RelayConfig, now: Date, passphrase?: string): FilesReport {
   const problems: FileFinding[] = [];
   const warnings: FileFinding[] = [];
   const ports: PortSummary[] = [];
   const judge = (table: string, use: Use, paths: IdentityPaths, ip: string, port: number): void => {
-    const { crl, ...files } = paths;
+    const { crl, ...files } = passphrase === undefined ? paths : { ...paths, passphrase };
     const verdict: Verdict = verifyIdentity(use, files, { now, crl, askPassword: neverAsked });
     if (verdict.problem !== undefined) problems.push({ table, message: verdict.problem });
     for (const message of verdict.warnings) warnings.push({ table, message });
@@ -54,6 +56,14 @@ export function checkConfigFiles(config: RelayConfig, now: Date): FilesReport {
       }
     }
   }
+  config.private_topic.forEach((topic, index) => {
+    try {
+      loadTopicKeys(topic, index, (message) => warnings.push({ table: `private_topic[${index}]`, message }));
+    } catch (error) {
+      if (!(error instanceof RelayError)) throw error;
+      problems.push({ table: `private_topic[${index}]`, message: error.message });
+    }
+  });
   return { problems, warnings, ports };
 }
 

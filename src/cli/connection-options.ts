@@ -5,12 +5,12 @@ import { RelayError } from '../base/errors.js';
 import { formatRelayAddress, type RelayAddress } from '../client/address.js';
 import { DEFAULT_PORT } from '../client/bounds.js';
 import { type AmopClient, type ConnectOptions, connect } from '../client/index.js';
-import { readPemFile } from '../pki/files.js';
 import type { TlsIdentity } from '../pki/identity.js';
 import { loadClientIdentity } from '../pki/load.js';
 import { collectRelays, parseDuration, parseHost, parsePort } from './arguments.js';
 import { type Context, findContext, readContexts } from './context-store.js';
 import { note, warn } from './output.js';
+import { addKeyPasswordOption, givenKeyPassword, tlsKeyPassword } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 export interface ConnectionOptions {
@@ -40,7 +40,7 @@ export interface Target {
 
 /** The options that name relays and certificates: those of a context. */
 export function addTargetOptions(command: Verb): Verb {
-  return command
+  command
     .addOption(
       new Option('--relay <host:port>', 'channel port of a relay; several with commas or by repeating it')
         .env('AMOP_RELAY')
@@ -51,10 +51,8 @@ export function addTargetOptions(command: Verb): Verb {
     .addOption(new Option('--certs <dir>', 'folder with ca.crt, sdk.crt and sdk.key').env('AMOP_CERTS'))
     .option('--ca <file>', "CA certificate of the chain, instead of the folder's ca.crt")
     .option('--cert <file>', "own certificate and its agency's, instead of sdk.crt")
-    .option('--key <file>', 'own private key, instead of sdk.key')
-    .addOption(
-      new Option('--key-password-file <file>', 'its first line decrypts the key; else AMOP_KEY_PASSWORD does'),
-    );
+    .option('--key <file>', 'own private key, instead of sdk.key');
+  return addKeyPasswordOption(command);
 }
 
 export function addConnectionOptions(command: Verb): Verb {
@@ -72,7 +70,7 @@ export function addConnectionOptions(command: Verb): Verb {
 export async function connectWith(command: Verb, clients = 1): Promise<AmopClient[]> {
   const options = command.opts<ConnectionOptions>();
   const target = resolveTarget(command);
-  const identity = loadTarget(target);
+  const identity = loadTarget(target, await tlsKeyPassword([target.key], target.keyPasswordFile));
   if (!options.quiet) for (const warning of identity.warnings) warn(warning);
   const connecting = Array.from({ length: clients }, () =>
     open({
@@ -112,7 +110,8 @@ export function resolveTarget(command: Verb, contexts: 'with-contexts' | 'withou
   const byName = command.getOptionValueSource('context') === 'cli';
   const use = <Name extends keyof ConnectionOptions>(name: Name): ConnectionOptions[Name] | undefined =>
     byName && command.getOptionValueSource(name) === 'env' ? undefined : given[name];
-  const { ca, cert, key } = given;
+  const { ca, cert } = given;
+  const key = topicKeyOption(command) === undefined ? given.key : undefined;
   const certs = use('certs');
   const complete = certs !== undefined || (ca !== undefined && cert !== undefined && key !== undefined);
   const context = contexts === 'without' ? undefined : chosenContext(given.context, complete);
@@ -137,10 +136,21 @@ export function resolveTarget(command: Verb, contexts: 'with-contexts' | 'withou
   };
 }
 
+/**
+ * What `--key` names with `--private` where messages are received and no `--cert` says that it is the other key: the key of the
+ * private topics.
+ */
+export function topicKeyOption(command: Verb): string | undefined {
+  const options = command.opts<{ private?: boolean; topicKey?: string; key?: string; cert?: string }>();
+  const receives = command.options.some(({ long }) => long === '--topic-key');
+  return receives && options.private && options.topicKey === undefined && options.cert === undefined
+    ? options.key
+    : undefined;
+}
+
 /** @throws RelayError with what is wrong and what to do */
-export function loadTarget(target: Target): TlsIdentity {
-  const { ca, cert, key, keyPasswordFile } = target;
-  const passphrase = keyPasswordFile === undefined ? process.env.AMOP_KEY_PASSWORD : firstLine(keyPasswordFile);
+export function loadTarget(target: Target, passphrase = givenKeyPassword(target.keyPasswordFile)): TlsIdentity {
+  const { ca, cert, key } = target;
   return loadClientIdentity({ key, cert, caCert: ca, passphrase }, new Date());
 }
 
@@ -154,12 +164,6 @@ function chosenContext(named: string | undefined, complete: boolean): Context | 
 function relaysOf({ host, port }: ConnectionOptions, others: readonly string[] | undefined): readonly string[] {
   if (host === undefined && port === undefined) return others ?? [`127.0.0.1:${DEFAULT_PORT}`];
   return [formatRelayAddress({ host: host ?? '127.0.0.1', port: port ?? DEFAULT_PORT })];
-}
-
-/** @throws RelayError `config-unreadable` */
-function firstLine(path: string): string {
-  const { text } = readPemFile(path, '--key-password-file');
-  return Buffer.from(text, 'latin1').toString().split(/\r?\n/, 1)[0];
 }
 
 /** Says when a relay is lost, cannot be reached or is back. */

@@ -10,6 +10,8 @@ import type { Verb } from './verb.js';
 export interface PrivateReceiveOptions extends PasswordOptions {
   readonly private?: boolean;
   readonly topicKey?: string;
+  /** See `topicKeyOption`. */
+  readonly keyAsTopicKey?: string | undefined;
 }
 
 export interface PrivateSendOptions {
@@ -24,7 +26,10 @@ export const PRIVATE_NOTE =
 export function addPrivateReceiveOptions(command: Verb): Verb {
   command
     .option('--private', 'the topics are private ones; needs --topic-key')
-    .option('--topic-key <file>', 'private key of the private topics: PEM, PKCS#12 or hex');
+    .option(
+      '--topic-key <file>',
+      'private key of the private topics: PEM, PKCS#12 or hex; without --cert, --key names it as well',
+    );
   addPasswordOption(command);
   return command;
 }
@@ -43,12 +48,13 @@ export async function topicKeyOf(
   topics: readonly string[],
   options: PrivateReceiveOptions & { readonly quiet?: boolean },
 ): Promise<KeyObject | undefined> {
-  const { topicKey } = options;
+  const topicKey = options.topicKey ?? options.keyAsTopicKey;
   if (!options.private) {
     if (topicKey !== undefined) throw new RelayError('usage', '--topic-key is for private topics; add --private');
     return undefined;
   }
-  if (topicKey === undefined) throw new RelayError('usage', '--private needs --topic-key with the private key');
+  if (topicKey === undefined)
+    throw new RelayError('usage', '--private needs --topic-key (or --key) with the private key');
   checkNames(topics);
   const files = await import('../pki/amop-key-file.js');
   const file = files.readAmopKeyFile(topicKey, '--topic-key');

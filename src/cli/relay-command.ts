@@ -3,11 +3,13 @@ import type { Logger } from '../base/logger.js';
 import type { RunningRelay } from '../control/relay.js';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
+import { addKeyPasswordOption, tlsKeyPassword } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 interface RelayOptions {
   readonly config: string;
   readonly stopOnStdinEnd?: boolean;
+  readonly keyPasswordFile?: string;
 }
 
 export function addRelayCommand(program: Verb, act: Act): void {
@@ -17,7 +19,7 @@ export function addRelayCommand(program: Verb, act: Act): void {
     .description('Runs a relay as its configuration file says.')
     .requiredOption('-c, --config <file>', 'configuration, TOML')
     .option('--stop-on-stdin-end', 'end as with SIGTERM when standard input ends, for a supervising process');
-  command
+  addKeyPasswordOption(command)
     .note(
       'Logs JSON lines to standard output; "relay ready" says where it listens. SIGTERM and SIGINT let it finish what it has and ' +
         'end with 0, a second one ends it at once with 1. SIGHUP reads the configuration anew.',
@@ -44,7 +46,12 @@ async function relay(options: RelayOptions): Promise<number> {
 
   // Before the start, so that a signal within it is not lost.
   const stop = stopRequest(options, logger);
-  const running = await startRelay({ config, logger, load: () => loadConfigFile(options.config) });
+  const keys = [...config.rpc.listener, ...(config.network_security ? [config.network_security] : [])];
+  const passphrase = await tlsKeyPassword(
+    keys.map(({ key }) => key),
+    options.keyPasswordFile,
+  );
+  const running = await startRelay({ config, logger, load: () => loadConfigFile(options.config), passphrase });
   logReady(logger, running);
   process.on('SIGHUP', () => void running.reload());
   const failed = running.failed.then((problem) => ({ why: problem, exitCode: ExitCode.failure }));

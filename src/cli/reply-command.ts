@@ -5,7 +5,7 @@ import type { Message } from '../client/index.js';
 import type { Act } from './act.js';
 import { parseCode, parseCount, parseDuration, parseTopic } from './arguments.js';
 import { ChildCommand } from './child-command.js';
-import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
+import { addConnectionOptions, type ConnectionOptions, connectWith, topicKeyOption } from './connection-options.js';
 import { note, printable, warn, writeJson } from './output.js';
 import { fitting, readWhole } from './payload.js';
 import { addPrivateReceiveOptions, PRIVATE_NOTE, type PrivateReceiveOptions, topicKeyOf } from './private-options.js';
@@ -78,7 +78,7 @@ async function reply(command: Verb, topic: string, text: string | undefined): Pr
   const children = childCommandOf(options);
   const answer = await answerOf(topic, text, options, children);
   const topics = topicsOf([topic], options);
-  const privateKey = await topicKeyOf(topics, options);
+  const privateKey = await topicKeyOf(topics, { ...options, keyAsTopicKey: topicKeyOption(command) });
   const [client] = await connectWith(command);
   try {
     return await receive(client, topics, options, { ...workOf(answer, options, children), privateKey });

@@ -2,7 +2,7 @@ import { RelayError } from '../base/errors.js';
 import type { HandlerResult, Message } from '../client/index.js';
 import type { Act } from './act.js';
 import { collectTopics } from './arguments.js';
-import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
+import { addConnectionOptions, type ConnectionOptions, connectWith, topicKeyOption } from './connection-options.js';
 import { FORMAT_NOTE, parseFormat } from './message-format.js';
 import { payloadFields, write, writeJson, writePayload } from './output.js';
 import { addPrivateReceiveOptions, PRIVATE_NOTE, type PrivateReceiveOptions, topicKeyOf } from './private-options.js';
@@ -51,7 +51,7 @@ async function subscribe(command: Verb, named: readonly string[]): Promise<numbe
   if (options.echo && options.reply !== undefined) throw new RelayError('usage', 'give --reply or --echo, not both');
   if (options.json && options.format !== undefined) throw new RelayError('usage', 'give --json or --format, not both');
   const topics = topicsOf(named, options);
-  const privateKey = await topicKeyOf(topics, options);
+  const privateKey = await topicKeyOf(topics, { ...options, keyAsTopicKey: topicKeyOption(command) });
   const [client] = await connectWith(command);
   try {
     let enough!: () => void;

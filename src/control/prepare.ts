@@ -5,15 +5,12 @@ import type { Logger } from '../base/logger.js';
 import { limitsFromConfig, p2pFormatOf, type RelayConfig } from '../config/index.js';
 import type { FlowLimits } from '../core/flow-control.js';
 import { mbitToBytesPerSecond } from '../core/token-bucket.js';
-import { privateHexOf } from '../pki/amop-key.js';
-import { loadAmopPrivateKey, loadAmopPublicKey } from '../pki/amop-key-file.js';
 import { parseCertificates, readPemFile } from '../pki/files.js';
 import type { TlsIdentity } from '../pki/identity.js';
 import { loadListenerIdentity } from '../pki/load.js';
 import { namesOf, organisationIdOf } from '../pki/peer.js';
 import type { ListenerSetup, Organisation, ShardSetup } from '../shard/messages.js';
-import type { AgentSetup } from '../shard/private-agents.js';
-import { MESSAGE_TOPIC_PREFIX } from '../wire/channel/topic.js';
+import { loadTopicKeys } from './topic-keys.js';
 
 export interface Prepared {
   /** In the order of `[[rpc.listener]]`. */
@@ -27,15 +24,21 @@ export interface Prepared {
 
 /**
  * Reads everything.
+ * @param passphrase of encrypted TLS keys
  * @throws RelayError `certificate-invalid`, `key-invalid`, `config-unreadable` or `config-invalid`, the first problem found
  */
-export function prepare(config: RelayConfig, logger: Logger): Prepared {
-  const listeners = config.rpc.listener.map((listener) => loadIdentity(listener, logger));
-  const p2p = config.network_security && loadP2pIdentity(config.network_security, config.p2p.crl, logger);
+export function prepare(config: RelayConfig, logger: Logger, passphrase?: string): Prepared {
+  const load = (files: IdentityFiles) => loadIdentity(files, logger, passphrase);
+  const listeners = config.rpc.listener.map(load);
+  const p2p = config.network_security && loadP2pIdentity({ ...config.network_security, crl: config.p2p.crl }, load);
+  const warn = (warning: string) => logger.log('warn', { component: 'private', warning }, 'key warning');
+  const topicKeys = config.private_topic.map((topic, index) => loadTopicKeys(topic, index, warn));
   return {
     listeners,
     p2p,
-    receiverKeys: loadReceiverKeys(config),
+    receiverKeys: new Map(
+      topicKeys.flatMap(({ messageTopic, publicKeys }) => (publicKeys ? [[messageTopic, publicKeys]] : [])),
+    ),
     setup: {
       listeners: config.rpc.listener.map((listener, index) =>
         listenerSetup(listener.channel_listen_ip, listener.channel_listen_port, listeners[index]),
@@ -48,29 +51,37 @@ export function prepare(config: RelayConfig, logger: Logger): Prepared {
       limits: limitsFromConfig(config.limits),
       organisations: loadOrganisations(config),
       flowLimits: flowLimits(config),
-      agents: loadAgents(config, logger),
+      agents: topicKeys.flatMap(({ messageTopic, sessions, publicKeys, privateKey }) =>
+        sessions ? [{ messageTopic, sessions, sends: publicKeys !== undefined, privateKey }] : [],
+      ),
       logLevel: config.log.level,
     },
   };
 }
 
-function loadIdentity(
-  files: { readonly key: string; readonly cert: string; readonly ca_cert: string; readonly crl?: string | undefined },
-  logger: Logger,
-): TlsIdentity {
+interface IdentityFiles {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca_cert: string;
+  readonly crl?: string | undefined;
+}
+
+function loadIdentity(files: IdentityFiles, logger: Logger, passphrase: string | undefined): TlsIdentity {
   const { key, cert, ca_cert: caCert, crl } = files;
-  const identity = loadListenerIdentity({ key, cert, caCert, ...(crl === undefined ? {} : { crl }) }, new Date());
+  const identity = loadListenerIdentity(
+    { key, cert, caCert, ...(crl !== undefined && { crl }), ...(passphrase !== undefined && { passphrase }) },
+    new Date(),
+  );
   for (const warning of identity.warnings) logger.log('warn', { component: 'tls', warning }, 'certificate warning');
   return identity;
 }
 
 /** A peer is known by the public key of its certificate, and 2.x nodes refuse a leaf without basicConstraints. */
 function loadP2pIdentity(
-  files: NonNullable<RelayConfig['network_security']>,
-  crl: string | undefined,
-  logger: Logger,
+  files: IdentityFiles,
+  load: (files: IdentityFiles) => TlsIdentity,
 ): TlsIdentity & { readonly nodeId: string } {
-  const identity = loadIdentity({ ...files, crl }, logger);
+  const identity = load(files);
   const { nodeId } = identity;
   const fail = (what: string) =>
     new RelayError('certificate-invalid', `network_security.cert file ${files.cert}: the certificate ${what}`);
@@ -120,44 +131,4 @@ function flowLimits({ flow_control: limits }: RelayConfig): FlowLimits {
       bytesPerSecond: mbitToBytesPerSecond(mbit),
     })),
   };
-}
-
-function loadReceiverKeys({ private_topic: topics }: RelayConfig): Map<string, Uint8Array[]> {
-  const keys = new Map<string, Uint8Array[]>();
-  for (const [index, { name, public_keys: references }] of topics.entries()) {
-    if (!references) continue;
-    keys.set(
-      MESSAGE_TOPIC_PREFIX + name,
-      references.map((reference, at) => {
-        const { publicHex } = loadAmopPublicKey(reference, `private_topic[${index}].public_keys[${at}]`);
-        return Buffer.from(publicHex, 'hex');
-      }),
-    );
-  }
-  return keys;
-}
-
-function loadAgents({ private_topic: topics }: RelayConfig, logger: Logger): AgentSetup[] {
-  return topics.flatMap(
-    ({ name, public_keys: publicKeys, private_key: path, password_file: passwordFile, sessions }, index) => {
-      if (!sessions) return [];
-      const privateKey = path === undefined ? undefined : loadAgentKey(path, passwordFile, index, logger);
-      return [{ messageTopic: MESSAGE_TOPIC_PREFIX + name, sessions, sends: publicKeys !== undefined, privateKey }];
-    },
-  );
-}
-
-function loadAgentKey(path: string, passwordFile: string | undefined, index: number, logger: Logger): Uint8Array {
-  const setting = `private_topic[${index}].private_key`;
-  const password =
-    passwordFile === undefined
-      ? undefined
-      : readPemFile(passwordFile, `private_topic[${index}].password_file`).text.replace(/\r?\n$/, '');
-  const { key, marked, warnings } = loadAmopPrivateKey(path, setting, password);
-  for (const warning of warnings) logger.log('warn', { component: 'private', warning }, 'key warning');
-  if (!marked) {
-    const warning = `${setting} file ${path} was not made for private topics: never use the key of a chain account, senders choose what it signs`;
-    logger.log('warn', { component: 'private', warning }, 'key warning');
-  }
-  return Buffer.from(privateHexOf(key), 'hex');
 }

@@ -48,6 +48,8 @@ export interface RelayOptions {
   readonly logger: RelayLogger;
   /** Reads the configuration anew, for a reload. */
   readonly load: () => ConfigResult;
+  /** Of encrypted TLS keys. */
+  readonly passphrase?: string | undefined;
 }
 
 export interface RunningRelay {
@@ -70,8 +72,8 @@ export interface RunningRelay {
  * @throws RelayError `certificate-invalid`, `key-invalid`, `config-unreadable`, `listen-failed`, `admin-unavailable`,
  *   `shard-failed` or `start-timeout`; nothing is left running then
  */
-export async function startRelay({ config, logger, load }: RelayOptions): Promise<RunningRelay> {
-  const prepared = prepare(config, logger);
+export async function startRelay({ config, logger, load, passphrase }: RelayOptions): Promise<RunningRelay> {
+  const prepared = prepare(config, logger, passphrase);
   const token = config.admin.token_file === undefined ? undefined : loadToken(config.admin.token_file);
   let current: Reloadable = { config, prepared, startedWith: config };
   const topics = new TopicDirectory();
@@ -160,7 +162,7 @@ export async function startRelay({ config, logger, load }: RelayOptions): Promis
       };
     });
   const apply = async (): Promise<ReloadOutcome> => {
-    const next = prepareReload(current, load, logger);
+    const next = prepareReload(current, load, logger, passphrase);
     if (!next.ok) return next;
     const { config, prepared, kept } = next;
     current = next;

@@ -41,6 +41,7 @@ export function prepareReload(
   current: Reloadable,
   load: () => ConfigResult,
   logger: Logger,
+  passphrase?: string,
 ):
   | ({ readonly ok: true; readonly kept: readonly string[] } & Reloadable)
   | { readonly ok: false; readonly problem: string } {
@@ -53,7 +54,7 @@ export function prepareReload(
     if (config.rpc.listener.length !== current.startedWith.rpc.listener.length) {
       return { ok: false, problem: 'rpc.listener: another number of listeners needs a restart' };
     }
-    const prepared = prepare(config, logger);
+    const prepared = prepare(config, logger, passphrase);
     const before = current.prepared.p2p?.nodeId;
     if (prepared.p2p && before !== undefined && prepared.p2p.nodeId !== before) {
       return {

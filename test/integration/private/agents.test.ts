@@ -3,7 +3,8 @@
  * topic. Signatures are checked with @noble, of which the relay uses its addon instead.
  */
 import { createECDH, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
@@ -14,6 +15,7 @@ import { type Mesh, useMesh } from '../../helpers/p2p/relays.js';
 import { messageTopic, PrivateSender } from '../../helpers/private.js';
 import type { RawClient } from '../../helpers/raw-client.js';
 import { parseAmopBody, TYPE } from '../../helpers/wire.js';
+import { amop } from '../../unit/cli/run-amop.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'amop-agents-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -138,4 +140,27 @@ it('shows the relay as the sender', async () => {
     expect.objectContaining({ topic: 'orders', state: 'certified', sender: 'this relay', subscriber: 'agencyA/sdkA' }),
   );
   await bob.close();
+});
+
+it('does not start with a key that others can read, or that is none, and names the file', async () => {
+  const bad = join(dir, 'shared.hex');
+  writeFileSync(bad, '11'.repeat(32));
+  chmodSync(bad, 0o644);
+  const toml = await readFile(join(mesh().relay(0).dir, 'relay.toml'), 'utf8');
+  const config = join(dir, 'relay.toml');
+  for (const [from, to, problem] of [
+    [right.file, bad, /private_topic\[0\].*shared\.hex can be read by others .*chmod 600/],
+    [right.file, join(dir, 'gone.pem'), /private_topic\[0\].*gone\.pem does not exist/],
+    [other.publicHex, '0'.repeat(128), /private_topic\[0\]\.public_keys\[0\]/],
+  ] as const) {
+    await writeFile(config, toml.replace(from, to));
+    for (const args of [
+      ['config', 'check', config],
+      ['relay', '--config', config],
+    ]) {
+      const { code, stderr } = await amop(args);
+      expect(code).toBe(2);
+      expect(stderr).toMatch(problem);
+    }
+  }
 });

@@ -4,7 +4,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { receiverKeysOf, topicKeyOf } from '../../../src/cli/private-options.js';
+import { addConnectionOptions, resolveTarget, topicKeyOption } from '../../../src/cli/connection-options.js';
+import {
+  addPrivateReceiveOptions,
+  addPrivateSendOptions,
+  receiverKeysOf,
+  topicKeyOf,
+} from '../../../src/cli/private-options.js';
+import { Verb } from '../../../src/cli/verb.js';
 import { privateHexOf, publicHexOf } from '../../../src/pki/amop-key.js';
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
@@ -27,6 +34,40 @@ beforeAll(async () => {
   await writeFile(at('shared.pem'), files['key.pem'], { mode: 0o644 });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('--key', () => {
+  const verb = (...args: string[]) => {
+    const command = new Verb('sub');
+    addConnectionOptions(addPrivateReceiveOptions(command));
+    command.parse(args, { from: 'user' });
+    return command;
+  };
+
+  it('is the key of the private topics where no --cert says that it is the other one', () => {
+    expect(topicKeyOption(verb('--private', '--key', 'k.pem'))).toBe('k.pem');
+    const others = [
+      ['--key', 'k.pem'],
+      ['--private', '--cert', 'c', '--ca', 'a', '--key', 'k.pem'],
+      ['--private', '--topic-key', 't.pem', '--key', 'k.pem'],
+    ];
+    for (const args of others) expect(topicKeyOption(verb(...args)), args.join(' ')).toBeUndefined();
+    const sender = new Verb('pub');
+    addConnectionOptions(addPrivateSendOptions(sender));
+    sender.parse(['--private', '--to', publicHex, '--key', 'k.pem'], { from: 'user' });
+    expect(topicKeyOption(sender)).toBeUndefined();
+  });
+
+  it('leaves the key of the certificate to the folder then', () => {
+    const target = resolveTarget(verb('--private', '--certs', 'conf', '--key', 'k.pem'), 'without');
+    expect(target.key).toBe(join('conf', 'sdk.key'));
+    expect(resolveTarget(verb('--certs', 'conf', '--key', 'k.pem'), 'without').key).toBe('k.pem');
+  });
+
+  it('is read as --topic-key is', async () => {
+    const key = await topicKeyOf(['t'], { private: true, keyAsTopicKey: at('key.pem'), quiet: true });
+    expect(key && publicHexOf(key)).toBe(publicHex);
+  });
+});
 
 describe('--topic-key', () => {
   const load = (topicKey: string | undefined, more: object = {}, topics = ['t']) =>
