@@ -119,10 +119,10 @@ export class World<Frame> {
   readonly create: (host: Host<Frame>) => Process<Frame>;
   /** Of active links, at either end. */
   changes = 0;
+  dials = 0;
   readonly #links = new Set<VirtualLink<Frame>>();
   readonly #delayMs: () => number;
   #dialling = 0;
-  #dials = 0;
   #nextLink = 1;
 
   constructor({ seed, delayMsMax, endpoints }: WorldSetup, create: (host: Host<Frame>) => Process<Frame>) {
@@ -148,7 +148,7 @@ export class World<Frame> {
   }
 
   dial(from: Process<Frame>, endpoint: number): void {
-    this.#dials++;
+    this.dials++;
     this.#dialling++;
     const failed = (): void => {
       this.#dialling--;
@@ -174,11 +174,10 @@ export class World<Frame> {
     this.time.pass(boundMs);
     const link = this.settled;
     if (link === undefined) throw new Error(`not settled after ${boundMs} ms`);
-    const { changes } = this;
-    const dials = this.#dials;
+    const { changes, dials } = this;
     this.time.pass(STABLE_MS);
     if (this.settled !== link || this.changes !== changes) throw new Error('settled, but not for long');
-    if (this.#dials !== dials) throw new Error('dialled though connected');
+    if (this.dials !== dials) throw new Error('dialled though connected');
   }
 
   #connect(from: Process<Frame>, to: Process<Frame>, endpoint: number, failed: () => void): void {
