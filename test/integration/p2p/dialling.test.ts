@@ -79,6 +79,7 @@ describe('two relays that dial each other', () => {
   it('keep the one connection they have', async () => {
     const mesh = await startMesh({ mutual: true });
     const [to0, to1] = mesh.proxies;
+    await passTime(1_000); // the other one may just have been dialled
     await until(() => to0.live + to1.live === 1, 'one connection');
     const accepted = to0.accepted + to1.accepted;
     await passTime(3_000); // several redial periods
