@@ -505,7 +505,9 @@ describe('hostile peers', () => {
     async () => {
       const link = await intruder({ keeps: false });
       const before = await counted('idle');
-      await link.waitForClose(75_000);
+      // The application may be idle no longer than a peer.
+      const awake = setInterval(() => application.unicast('honest', 'awake'), 10_000);
+      await link.waitForClose(75_000).finally(() => clearInterval(awake));
       await relay.process.waitForMetric(CLOSED, { reason: 'idle' }, before + 1);
       expect(honest.connected).toEqual([relay.nodeId]);
     },
