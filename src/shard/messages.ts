@@ -125,7 +125,7 @@ export type ControlToShard =
   /** Who takes challenges on a challenge topic, sessions and links; none when it is nobody. */
   | { readonly type: 'challenge-route'; readonly topic: string; readonly endpoints: readonly number[] }
   /** The challenge topics in the list that a peer has pulled: it may challenge on them. */
-  | { readonly type: 'challenge-listed'; readonly link: number; readonly topics: readonly string[] }
+  | { readonly type: 'challenge-listed'; readonly nodeId: string; readonly topics: readonly string[] }
   /** A `certification-result` of the session is done with, and what came of it was said before. */
   | { readonly type: 'private-settled'; readonly session: number }
   /** Push a 0x37 to the session, about the claim on the challenge topic that stands behind the endpoint. */

@@ -45,6 +45,8 @@ export type PrivateMessage = Extract<
 const UNICAST_HANDLES_MAX = 16;
 /** Messages that wait for a result to be settled, which takes less than a millisecond. */
 const PARKED_MAX = 256;
+/** Peers whose pulled list is remembered, the latest ones. */
+const LISTED_MAX = 1_024;
 /** Questions (0x37) of a session whose acknowledgement has not come. */
 const QUESTIONS_MAX = 1_024;
 
@@ -90,8 +92,11 @@ export class PrivateRoutes {
   /** By route and message topic. */
   readonly #routes = new Map<string, Map<string, DetachedTopic>>();
   readonly #challengeTopics = new Map<string, DetachedTopic>();
-  /** By link: challenge topics in the list it has pulled. */
-  readonly #listed = new Map<number, ReadonlySet<string>>();
+  /**
+   * By node ID: challenge topics in the list that a peer has pulled. It outlives links, as the list does at the peer: with the number
+   * it knows it does not pull again over another link, or after a cut.
+   */
+  readonly #listed = new Map<string, ReadonlySet<string>>();
   /** Where an endpoint stands, to take it out when it ends. */
   readonly #standsIn = new Map<number, Set<DetachedTopic>>();
   #question = 0;
@@ -145,7 +150,6 @@ export class PrivateRoutes {
 
   linkEnded(link: PeerLink): void {
     this.#leave(link.id);
-    this.#listed.delete(link.id);
   }
 
   // ---- frames of sessions
@@ -252,8 +256,7 @@ export class PrivateRoutes {
         this.#challengeRoute(message.topic, message.endpoints);
         return;
       case 'challenge-listed':
-        // The link may have ended while this was on its way: nobody would take it out again.
-        if (this.#endpointOf(message.link)) this.#listed.set(message.link, new Set(message.topics));
+        this.#list(message.nodeId, message.topics);
         return;
       case 'challenge-send':
         this.#challengeAsAgent(message);
@@ -267,6 +270,14 @@ export class PrivateRoutes {
   }
 
   // ---- inside
+
+  #list(nodeId: string, topics: readonly string[]): void {
+    this.#listed.delete(nodeId);
+    if (topics.length > 0) this.#listed.set(nodeId, new Set(topics));
+    if (this.#listed.size <= LISTED_MAX) return;
+    const [oldest] = this.#listed.keys();
+    this.#listed.delete(oldest);
+  }
 
   /** What the session has given up ends at once; what it has new is for the control thread to decide. */
   #withdraw({ id }: Session, state: PrivateState): void {
@@ -349,7 +360,7 @@ export class PrivateRoutes {
     topic: PrivateTopic,
     source: string,
   ): void {
-    const certifying = this.#listed.get(link.id)?.has(name) ?? false;
+    const certifying = this.#listed.get(link.identity.nodeId)?.has(name) ?? false;
     const result = this.#pass(link, frame, name, topic, { source, certifying, only: undefined }, ticket);
     if (result !== 'passed') this.#context.router.refuse(link, frame, 100, 'challenge-refused', ticket);
   }

@@ -106,7 +106,7 @@ export class PeerService {
         options.post({ type: 'peer-routes', link, topics: [...topics.keys()], weights: [...topics.values()] }),
       pulled: () => options.post({ type: 'topics-pulled' }),
       privateTopics: (peer, topics) => options.privates.peerTopics(peer, topics),
-      listPulled: (link) => options.post({ type: 'challenge-listed', link, topics: this.#gossip.own.challengeTopics }),
+      listPulled: (link) => this.#listPulled(link),
       refused: (_link, refusal, count) => options.stats.add('p2pInputRefused', P2P_REFUSALS.indexOf(refusal), count),
     });
     this.#book = new PeerBook(options, this.#bookActions(), options.random);
@@ -285,6 +285,12 @@ export class PeerService {
     this.#book.linkUp(peer, nowMs);
     this.#superseded = undefined;
     if (peer.endpoint !== undefined) this.#problems.delete(peer.endpoint);
+  }
+
+  #listPulled(link: number): void {
+    const nodeId = this.#links.get(link)?.peer.nodeId;
+    if (nodeId === undefined) return;
+    this.#options.post({ type: 'challenge-listed', nodeId, topics: this.#gossip.own.challengeTopics });
   }
 
   #down(link: number, end: P2PCloseReason, nowMs: number): void {

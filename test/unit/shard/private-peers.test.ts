@@ -43,12 +43,12 @@ describe('a frame of a 2.x node', () => {
     world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
     world.fromNode(node, challenge());
     expect(failuresOf(node)).toEqual([[100, 'challenge-refused']]);
-    world.control({ type: 'challenge-listed', link: node.id, topics: [V] });
+    world.control({ type: 'challenge-listed', nodeId: node.identity.nodeId, topics: [V] });
     const frame = challenge();
     world.fromNode(node, frame);
     expect(bob.delivered).toEqual([frame]);
     world.fromNode(node, challenge(V, 'no challenge at all, much too long'));
-    world.control({ type: 'challenge-listed', link: node.id, topics: [] });
+    world.control({ type: 'challenge-listed', nodeId: node.identity.nodeId, topics: [] });
     world.fromNode(node, challenge());
     expect([world.challenges('passed'), world.challenges('not-listed'), world.challenges('shape')]).toEqual([1, 2, 1]);
     expect(bob.delivered).toHaveLength(1);
@@ -60,7 +60,8 @@ describe('a frame of a 2.x node', () => {
     const [node, other] = [world.link('node'), world.link('node')];
     const bob = world.session(N, V);
     world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
-    for (const link of [node, other]) world.control({ type: 'challenge-listed', link: link.id, topics: [V] });
+    for (const link of [node, other])
+      world.control({ type: 'challenge-listed', nodeId: link.identity.nodeId, topics: [V] });
     for (let n = 0; n < 6; n++) world.fromNode(node, challenge());
     world.fromNode(other, challenge());
     expect([world.challenges('passed'), world.challenges('rate')]).toEqual([5, 2]);
@@ -69,7 +70,7 @@ describe('a frame of a 2.x node', () => {
   it('is refused on other private names, as a multicast without an answer', () => {
     const world = new PrivateWorld();
     const node = world.link('node');
-    world.control({ type: 'challenge-listed', link: node.id, topics: [V] });
+    world.control({ type: 'challenge-listed', nodeId: node.identity.nodeId, topics: [V] });
     for (const topic of ['#!$', pushOf(N), `${V}0`]) world.fromNode(node, unicast(topic));
     expect(failuresOf(node)).toEqual(Array.from({ length: 3 }, () => [100, 'private-topic']));
     for (const topic of [V, pushOf(N)]) world.fromNode(node, multicast(topic));
@@ -81,7 +82,7 @@ describe('a frame of a 2.x node', () => {
     const relay = world.link();
     const bob = world.session(N, V);
     world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
-    world.control({ type: 'challenge-listed', link: relay.id, topics: [V] });
+    world.control({ type: 'challenge-listed', nodeId: relay.identity.nodeId, topics: [V] });
     for (const frame of [unicast(), challenge(), multicast()]) world.fromNode(relay, frame);
     expect(bob.delivered).toEqual([]);
     expect(failuresOf(relay)).toEqual([
@@ -94,7 +95,7 @@ describe('a frame of a 2.x node', () => {
     const world = new PrivateWorld();
     const [node, other] = [world.link('node'), world.link()];
     world.control({ type: 'challenge-route', topic: V, endpoints: [other.id] });
-    world.control({ type: 'challenge-listed', link: node.id, topics: [V] });
+    world.control({ type: 'challenge-listed', nodeId: node.identity.nodeId, topics: [V] });
     world.fromNode(node, challenge());
     expect(other.relayed).toEqual([]);
     expect(failuresOf(node)).toEqual([[101, 'no-subscriber']]);
@@ -153,7 +154,7 @@ describe('a frame of another relay', () => {
       world.fromRelay(relay, RelayPacketType.challenge, Buffer.concat([encodeHandle(handle), challenge()]));
     from('a'.repeat(16));
     expect(failuresOf(relay)).toEqual([[100, 'challenge-refused']]);
-    world.control({ type: 'challenge-listed', link: relay.id, topics: [V] });
+    world.control({ type: 'challenge-listed', nodeId: relay.identity.nodeId, topics: [V] });
     for (let n = 0; n < 5; n++) from('a'.repeat(16));
     from('b'.repeat(16));
     expect([world.challenges('passed'), world.challenges('rate'), world.challenges('not-listed')]).toEqual([5, 1, 1]);
@@ -164,7 +165,8 @@ describe('a frame of another relay', () => {
     const [relay, mallory] = [world.link(), world.link()];
     const bob = world.session(N, V);
     world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
-    for (const link of [relay, mallory]) world.control({ type: 'challenge-listed', link: link.id, topics: [V] });
+    for (const link of [relay, mallory])
+      world.control({ type: 'challenge-listed', nodeId: link.identity.nodeId, topics: [V] });
     const from = (link: typeof relay) =>
       world.fromRelay(link, RelayPacketType.challenge, Buffer.concat([encodeHandle('a'.repeat(16)), challenge()]));
     for (let n = 0; n < 9; n++) from(mallory);
@@ -196,7 +198,7 @@ describe('a frame of another relay', () => {
     const relay = world.link();
     const bob = world.session(N, V);
     world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
-    world.control({ type: 'challenge-listed', link: relay.id, topics: [V] });
+    world.control({ type: 'challenge-listed', nodeId: relay.identity.nodeId, topics: [V] });
     world.fromRelay(relay, RelayPacketType.privateMessage, message(challenge(), bob));
     world.fromRelay(relay, RelayPacketType.challenge, Buffer.concat([encodeHandle(bob.handle), unicast()]));
     world.fromRelay(relay, RelayPacketType.challenge, Buffer.concat([encodeHandle(bob.handle), multicast(V)]));
@@ -211,17 +213,33 @@ describe('a frame of another relay', () => {
     ]);
   });
 
-  it('finds no list of a link that has ended, even if the control thread named it late', () => {
+  it('counts the list that a peer has pulled over another link, also one that has ended', () => {
     const world = new PrivateWorld();
-    const [relay, late] = [world.link(), world.link()];
+    const relay = world.link();
     const bob = world.session(N, V);
     world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
-    world.control({ type: 'challenge-listed', link: relay.id, topics: [V] });
-    for (const link of [relay, late]) world.end(link);
-    world.control({ type: 'challenge-listed', link: late.id, topics: [V] });
-    for (const link of [relay, late]) {
+    world.control({ type: 'challenge-listed', nodeId: relay.identity.nodeId, topics: [V] });
+    world.end(relay);
+    const again = world.link('relay', relay.identity.nodeId);
+    const stranger = world.link();
+    for (const link of [again, stranger]) {
       world.fromRelay(link, RelayPacketType.challenge, Buffer.concat([encodeHandle('a'.repeat(16)), challenge()]));
     }
-    expect([bob.delivered, world.challenges('not-listed')]).toEqual([[], 2]);
+    expect([bob.delivered.length, world.challenges('not-listed')]).toEqual([1, 1]);
+  });
+
+  it('remembers the lists of 1,024 peers', () => {
+    const world = new PrivateWorld();
+    const [first, last] = [world.link(), world.link()];
+    const bob = world.session(N, V);
+    world.control({ type: 'challenge-route', topic: V, endpoints: [bob.id] });
+    const listed = (nodeId: string) => world.control({ type: 'challenge-listed', nodeId, topics: [V] });
+    listed(first.identity.nodeId);
+    for (let n = 0; n < 1_023; n++) listed(`${n}`.padStart(128, 'f'));
+    listed(last.identity.nodeId);
+    for (const link of [first, last]) {
+      world.fromRelay(link, RelayPacketType.challenge, Buffer.concat([encodeHandle('a'.repeat(16)), challenge()]));
+    }
+    expect([bob.delivered.length, world.challenges('not-listed')]).toEqual([1, 1]);
   });
 });

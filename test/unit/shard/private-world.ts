@@ -84,10 +84,10 @@ export class FakeLink extends FakeEndpoint {
   readonly #scanner = makeScanner();
   readonly #rows = createRows();
 
-  constructor(id: number, legacy: boolean) {
+  constructor(id: number, legacy: boolean, nodeId = id.toString(16).padStart(128, '0')) {
     super(id);
     this.legacy = legacy;
-    this.identity = { nodeId: id.toString(16).padStart(128, '0') };
+    this.identity = { nodeId };
   }
 
   override deliver(frame: Buffer, ticket: number, topic?: Topic, sender?: Endpoint): boolean {
@@ -167,8 +167,9 @@ export class PrivateWorld {
   }
 
   /** To a relay, or to a 2.x node. */
-  link(kind: 'relay' | 'node' = 'relay'): FakeLink {
-    const link = new FakeLink(this.#nextId++, kind === 'node');
+  /** @param nodeId another one than that of every other link, unless a test says whose second link it is */
+  link(kind: 'relay' | 'node' = 'relay', nodeId?: string): FakeLink {
+    const link = new FakeLink(this.#nextId++, kind === 'node', nodeId);
     this.#endpoints.set(link.id, link);
     return link;
   }
