@@ -9,12 +9,8 @@ const LENGTH_BYTES = 4;
 /** The benches send and expect small frames only; another length means that the stream is not understood. */
 const FRAME_BYTES_MAX = 1 << 20;
 
-/**
- * Connects and finishes the handshake. `identity`: paths `key`, `cert` and `caCert`; `onFrame(frame, link)` gets a view of
- * each frame.
- * @returns `{send, close, failed}`; `failed` rejects when the connection ends or breaks before `close`
- */
-export async function openFrameLink({ port, identity, what, onFrame }) {
+/** A TLS socket to a port on this machine, before its handshake. `identity`: paths `key`, `cert` and `caCert`. */
+export function dialRelay(port, identity) {
   const socket = tls.connect({
     host: '127.0.0.1',
     port,
@@ -30,7 +26,16 @@ export async function openFrameLink({ port, identity, what, onFrame }) {
   // node:tls calls the former on every dialled connection, and Node 24 and 26 crash in it on a secp256k1 certificate.
   socket.getPeerCertificate = () => socket.getPeerX509Certificate();
   socket.setNoDelay(true);
+  return socket;
+}
 
+/**
+ * Connects and finishes the handshake. `identity`: paths `key`, `cert` and `caCert`; `onFrame(frame, link)` gets a view of
+ * each frame.
+ * @returns `{send, close, failed}`; `failed` rejects when the connection ends or breaks before `close`
+ */
+export async function openFrameLink({ port, identity, what, onFrame }) {
+  const socket = dialRelay(port, identity);
   let closing = false;
   const failed = new Promise((_, reject) => {
     let problem = 'the relay closed the connection';

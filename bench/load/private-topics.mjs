@@ -17,9 +17,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import tls from 'node:tls';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { dialRelay } from '../harness/frame-link.mjs';
 import { describeMachine, formatMachine } from '../harness/machine.mjs';
 import { nodeVersions } from '../harness/relay-process.mjs';
 import { formatSpread, formatTable, spread } from '../harness/summary.mjs';
@@ -209,20 +209,7 @@ async function waitForPeer({ adminPort }) {
 
 /** An application. `request` resolves when the answer has result 0 and, on anything but a challenge, the request's own body. */
 async function connect(port, identity) {
-  const socket = tls.connect({
-    host: '127.0.0.1',
-    port,
-    key: readFileSync(identity.key),
-    cert: readFileSync(identity.cert),
-    ca: readFileSync(identity.caCert),
-    minVersion: 'TLSv1.2',
-    maxVersion: 'TLSv1.2',
-    ecdhCurve: 'P-256:secp256k1',
-    checkServerIdentity: () => undefined,
-  });
-  // node:tls calls the former on every dialled connection, and Node 24 and 26 crash in it on a secp256k1 certificate.
-  socket.getPeerCertificate = () => socket.getPeerX509Certificate();
-  socket.setNoDelay(true);
+  const socket = dialRelay(port, identity);
   let closing = false;
   const broken = new Promise((_, reject) => {
     socket.on('error', reject);
