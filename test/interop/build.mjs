@@ -9,6 +9,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const cache = process.env.AMOP_INTEROP_CACHE || here('.cache');
 const javaHome = process.env.JAVA_HOME;
 const java = javaHome ? join(javaHome, 'bin', 'java') : 'java';
+const ATTEMPTS_MAX = 3;
 
 const TOOLS = [
   {
@@ -62,14 +63,19 @@ function buildJava() {
   return `${here('java/target/classes')}:${readFileSync(list, 'utf8').trim()}`;
 }
 
+/** Again after a failure: 400 MB come over the network, and what has arrived is kept. */
 function run(command, args, cwd, env) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd,
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  if (error) throw error;
-  if (status === 0) return;
-  throw new Error(`${command} ${args.join(' ')} ended with ${status} in ${cwd}:\n${stdout}${stderr}`);
+  for (let attempt = 1; ; attempt++) {
+    const { status, stdout, stderr, error } = spawnSync(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    if (error) throw error;
+    if (status === 0) return;
+    const what = `${command} ${args.join(' ')} ended with ${status} in ${cwd}:\n${stdout}${stderr}`;
+    if (attempt === ATTEMPTS_MAX) throw new Error(what);
+    console.error(`${what}\nAttempt ${attempt + 1} of ${ATTEMPTS_MAX} ...`);
+  }
 }
