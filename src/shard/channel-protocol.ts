@@ -87,7 +87,7 @@ export function handleFrame(
 function accepts(context: ShardContext, session: Session, frame: Buffer, topic: number): boolean {
   if (topic >= TopicFault.unknown) {
     if (!hasPrivateTopic(frame)) return true;
-    context.privates.fromSession(session, frame);
+    context.privates.fromSession(session, frame, topic);
     return false;
   }
   context.router.refuse(session, frame, 100, 'malformed-body');

@@ -137,14 +137,18 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     this.#sendAmop(-P2PModule.amop, packetType, ticket, encodeEmptyFrame(MessageType.response, seq, code));
   }
 
-  /** Is this a whole 0x30 or 0x35 whose topic may be sent to? For a channel frame inside a frame of ours. */
-  isRoutable(frame: Buffer): boolean {
+  /**
+   * The topic id of a whole 0x30 or 0x35 whose topic may be sent to, negative when nobody subscribes to it; undefined for anything
+   * else. For a channel frame inside a frame of ours.
+   */
+  routableTopic(frame: Buffer): number | undefined {
     const rows = this.#rows;
     this.context.scanner.scan(frame, 0, rows);
-    if (rows[SCAN_COUNT] !== 1 || rows[SCAN_HEAD + ROW_LENGTH] !== frame.length) return false;
+    if (rows[SCAN_COUNT] !== 1 || rows[SCAN_HEAD + ROW_LENGTH] !== frame.length) return undefined;
     const type = rows[SCAN_HEAD + ROW_TYPE];
-    const known = type === MessageType.unicast || type === MessageType.multicast;
-    return known && rows[SCAN_HEAD + ROW_TOPIC] >= TopicFault.unknown;
+    if (type !== MessageType.unicast && type !== MessageType.multicast) return undefined;
+    const topic = rows[SCAN_HEAD + ROW_TOPIC];
+    return topic >= TopicFault.unknown ? topic : undefined;
   }
 
   // ---- what the control thread asks
@@ -243,7 +247,7 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
   #unicast(payload: Buffer, topic: number, ticket: number, nowMs: number): void {
     const { router, privates } = this.context;
     if (topic >= TopicFault.unknown) {
-      if (hasPrivateTopic(payload)) privates.fromNode(this, payload, ticket);
+      if (hasPrivateTopic(payload)) privates.fromNode(this, payload, topic, ticket);
       else router.unicast(this, owned(payload), topic, nowMs, ticket);
       return;
     }
@@ -258,7 +262,7 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
       return;
     }
     if (hasPrivateTopic(payload)) {
-      privates.fromNode(this, payload, 0);
+      privates.fromNode(this, payload, topic, 0);
       return;
     }
     const copies = router.multicast(this, owned(payload), topic, nowMs, () => stats.add('multicastDropped'));
@@ -299,7 +303,7 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     this.messagesSent++;
     this.bytesSent += this.#headerBytes + bytes;
     const header = { version: 0, protocolId: RELAY_MODULE, packetType: form.packetType, seq: ticket };
-    this.queue(Buffer.concat([encodeP2PHeader(this.#format, header, bytes), prefix]), frame);
+    this.queue(encodeP2PHeader(this.#format, header, bytes, prefix), frame);
     return true;
   }
 

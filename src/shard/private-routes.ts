@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { CHANNEL_HEADER_BYTES, SEQ_BYTES } from '../base/limits.js';
 import { CHALLENGE_RESULTS, type ChallengeResult, DROP_REASONS } from '../base/stats.js';
 import type { Endpoint } from '../core/endpoint.js';
-import { DetachedTopic, type RelayForm } from '../core/topic-table.js';
+import { DetachedTopic, type RelayForm, type Topic } from '../core/topic-table.js';
 import { decodeAmopBody, encodeAmopBody } from '../wire/channel/amop-body.js';
 import { encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { MessageType } from '../wire/channel/message-type.js';
@@ -77,6 +77,8 @@ interface Challenger {
 
 interface LinkHandles {
   readonly handles: readonly string[];
+  /** All of them, as they stand in front of a message. */
+  readonly prefix: Buffer | undefined;
   next: number;
 }
 
@@ -155,8 +157,8 @@ export class PrivateRoutes {
   // ---- frames of sessions
 
   /** A 0x30 or 0x35 on a topic that begins with `#!$` and may be sent to. */
-  fromSession(session: Session, frame: Buffer): void {
-    const name = topicOf(frame);
+  fromSession(session: Session, frame: Buffer, topicId: number): void {
+    const name = this.#known(topicId)?.name ?? topicOf(frame);
     const topic = parsePrivateTopic(name);
     if (topic?.kind === 'message') this.#message(session, frame, name);
     else if (topic?.kind === 'challenge') this.#challenge(session, frame, name, topic);
@@ -195,12 +197,13 @@ export class PrivateRoutes {
   // ---- frames of peers
 
   /** A plain AMOP frame on a private topic: a 2.x node sends no other, a relay never does. */
-  fromNode(link: PeerLink, frame: Buffer, ticket: number): void {
-    const name = topicOf(frame);
+  fromNode(link: PeerLink, frame: Buffer, topicId: number, ticket: number): void {
+    const known = this.#known(topicId);
+    const name = known?.name ?? topicOf(frame);
     const topic = parsePrivateTopic(name);
     const receivers = topic?.kind === 'message' ? this.#receivers.unnamed(name, link.legacy) : undefined;
     if (receivers) {
-      this.#deliver(link, frame, ticket, name, receivers);
+      this.#deliver(link, frame, ticket, known, receivers);
     } else if (link.legacy && topic?.kind === 'challenge' && isUnicast(frame)) {
       this.#challengeFromPeer(link, frame, ticket, name, topic, link.identity.nodeId);
     } else {
@@ -214,14 +217,18 @@ export class PrivateRoutes {
     const message = packetType === RelayPacketType.privateMessage ? decodePrivateMessage(payload) : undefined;
     const challenge = packetType === RelayPacketType.challenge ? decodeChallenge(payload) : undefined;
     const frame = (message ?? challenge)?.frame;
-    const topic = frame && link.isRoutable(frame) ? parsePrivateTopic(topicOf(frame)) : undefined;
-    if (!frame || !topic) {
+    const topicId = frame && link.routableTopic(frame);
+    if (!frame || topicId === undefined) {
       link.refuse('malformed-frame');
       return;
     }
-    const name = topicOf(frame);
-    if (message && topic.kind === 'message') {
-      this.#deliver(link, frame, ticket, name, this.#receivers.named(message.handles, name));
+    const known = this.#known(topicId);
+    const name = known?.name ?? topicOf(frame);
+    const topic = parsePrivateTopic(name);
+    if (!topic) {
+      link.refuse('malformed-frame');
+    } else if (message && topic.kind === 'message') {
+      this.#deliver(link, frame, ticket, known, this.#receivers.named(message.handles, name));
     } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
       // A handle is what this peer calls one of its sessions: that of another peer is not its to use up.
       this.#challengeFromPeer(link, frame, ticket, name, topic, `${link.identity.nodeId} ${challenge.handle}`);
@@ -270,6 +277,11 @@ export class PrivateRoutes {
   }
 
   // ---- inside
+
+  /** The topic that the scanner found; its name needs no decoding. */
+  #known(topicId: number): Topic | undefined {
+    return topicId < 0 ? undefined : this.#context.topics.topic(topicId);
+  }
 
   #list(nodeId: string, topics: readonly string[]): void {
     this.#listed.delete(nodeId);
@@ -424,9 +436,8 @@ export class PrivateRoutes {
     this.#post({ type: 'challenge-answered', seq, signature: Buffer.from(signature.subarray(0, SIGNATURE_BYTES_MAX)) });
   }
 
-  #deliver(link: PeerLink, frame: Buffer, ticket: number, name: string, only: ReadonlySet<number>): void {
-    const { router, topics, clock, stats } = this.#context;
-    const topic = topics.lookup(Buffer.from(name, 'utf8'));
+  #deliver(link: PeerLink, frame: Buffer, ticket: number, topic: Topic | undefined, only: ReadonlySet<number>): void {
+    const { router, clock, stats } = this.#context;
     const nowMs = clock.nowMs();
     if (!isUnicast(frame)) {
       if (!topic) return;
@@ -526,14 +537,15 @@ class MessageForm implements RelayForm {
   }
 
   set(link: number, handles: readonly string[]): void {
-    this.#links.set(link, { handles: handles.slice(0, HANDLES_MAX), next: 0 });
+    const some = handles.slice(0, HANDLES_MAX);
+    this.#links.set(link, { handles: some, prefix: some.length > 0 ? encodeHandles(some) : undefined, next: 0 });
   }
 
   prefix(link: number, frame: Buffer): Buffer | undefined {
     const known = this.#links.get(link);
-    if (!known || known.handles.length === 0) return undefined;
+    if (!known) return undefined;
     const { handles } = known;
-    if (!isUnicast(frame) || handles.length <= UNICAST_HANDLES_MAX) return encodeHandles(handles);
+    if (handles.length <= UNICAST_HANDLES_MAX || !isUnicast(frame)) return known.prefix;
     const some = Array.from({ length: UNICAST_HANDLES_MAX }, (_, at) => handles[(known.next + at) % handles.length]);
     known.next = (known.next + 1) % handles.length;
     return encodeHandles(some);

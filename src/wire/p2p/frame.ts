@@ -71,17 +71,25 @@ export function decodeP2PFrame(
   return { status: 'ok', frame, consumed: bounds.length };
 }
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * Encodes the header in front of a payload of `payloadBytes`, for writers that send the payload without copying it.
+ * @param start the payload's first bytes, which come behind the header; the caller sends the rest
  * @throws RangeError when the frame would be over the maximum, an integer does not fit, or RC1 is given a version.
  */
-export function encodeP2PHeader(format: P2PFormat, header: P2PHeader, payloadBytes: number): Buffer {
+export function encodeP2PHeader(
+  format: P2PFormat,
+  header: P2PHeader,
+  payloadBytes: number,
+  start: Uint8Array = NOTHING,
+): Buffer {
   const headerBytes = P2P_HEADER_BYTES[format];
   const length = headerBytes + payloadBytes;
   if (length > P2P_FRAME_BYTES_MAX) {
     throw new RangeError(`frame of ${length} bytes is over the maximum of ${P2P_FRAME_BYTES_MAX}`);
   }
-  const bytes = Buffer.allocUnsafe(headerBytes);
+  const bytes = Buffer.allocUnsafe(headerBytes + start.length);
   let at = bytes.writeUInt32BE(length, 0);
   if (format === 'rc1') {
     if (header.version !== 0) throw new RangeError('an RC1 header has no version field');
@@ -91,15 +99,12 @@ export function encodeP2PHeader(format: P2PFormat, header: P2PHeader, payloadByt
     at = bytes.writeInt32BE(header.protocolId, at);
   }
   at = bytes.writeUInt16BE(header.packetType, at);
-  bytes.writeUInt32BE(header.seq, at);
+  at = bytes.writeUInt32BE(header.seq, at);
+  if (start.length > 0) bytes.set(start, at);
   return bytes;
 }
 
 /** Encodes a whole frame; throws like `encodeP2PHeader`. A payload is never compressed: plain is always understood. */
 export function encodeP2PFrame(format: P2PFormat, header: P2PHeader, payload: Uint8Array): Buffer {
-  const head = encodeP2PHeader(format, header, payload.length);
-  const bytes = Buffer.allocUnsafe(head.length + payload.length);
-  bytes.set(head, 0);
-  bytes.set(payload, head.length);
-  return bytes;
+  return encodeP2PHeader(format, header, payload.length, payload);
 }

@@ -74,6 +74,9 @@ export interface Relayed {
   readonly ticket: number;
 }
 
+/** As the scanner tells it; undefined for what is not one whole frame. */
+type TopicIdOf = (frame: Buffer) => number | undefined;
+
 export class FakeLink extends FakeEndpoint {
   override isPeer = true;
   closed = false;
@@ -81,12 +84,12 @@ export class FakeLink extends FakeEndpoint {
   readonly identity: { readonly nodeId: string };
   readonly refusals: string[] = [];
   readonly relayed: Relayed[] = [];
-  readonly #scanner = makeScanner();
-  readonly #rows = createRows();
+  readonly #topicIdOf: TopicIdOf;
 
-  constructor(id: number, legacy: boolean, nodeId = id.toString(16).padStart(128, '0')) {
+  constructor(id: number, legacy: boolean, topicIdOf: TopicIdOf, nodeId = id.toString(16).padStart(128, '0')) {
     super(id);
     this.legacy = legacy;
+    this.#topicIdOf = topicIdOf;
     this.identity = { nodeId };
   }
 
@@ -102,10 +105,9 @@ export class FakeLink extends FakeEndpoint {
     this.refusals.push(refusal);
   }
 
-  isRoutable(frame: Buffer): boolean {
-    this.#scanner.scan(frame, 0, this.#rows);
-    const whole = this.#rows[SCAN_COUNT] === 1 && this.#rows[SCAN_HEAD + ROW_LENGTH] === frame.length;
-    return whole && this.#rows[SCAN_HEAD + ROW_TOPIC] >= TopicFault.unknown;
+  routableTopic(frame: Buffer): number | undefined {
+    const id = this.#topicIdOf(frame);
+    return id !== undefined && id >= TopicFault.unknown ? id : undefined;
   }
 }
 
@@ -123,11 +125,17 @@ export class PrivateWorld {
   readonly #topics: TopicTable;
   readonly #stats = new Stats(createStatMemory());
   readonly #endpoints = new Map<number, FakeSession | FakeLink>();
+  readonly #scanner = makeScanner();
+  readonly #rows = createRows();
+  readonly #topicIdOf: TopicIdOf = (frame) => {
+    this.#scanner.scan(frame, 0, this.#rows);
+    const isWhole = this.#rows[SCAN_COUNT] === 1 && this.#rows[SCAN_HEAD + ROW_LENGTH] === frame.length;
+    return isWhole ? this.#rows[SCAN_HEAD + ROW_TOPIC] : undefined;
+  };
   #nextId = 1;
 
   constructor() {
-    const scanner = makeScanner();
-    this.#topics = new TopicTable(scanner);
+    this.#topics = new TopicTable(this.#scanner);
     const { observer } = this;
     // As the shard does: the end of a private request is told to the routes.
     const count = observer.failed.bind(observer);
@@ -138,7 +146,7 @@ export class PrivateWorld {
     this.router = new Router(this.#topics, new SeenCache(64, 30_000), ROUTER_LIMITS, observer, 1);
     const world = this;
     const context = {
-      scanner,
+      scanner: this.#scanner,
       router: this.router,
       topics: this.#topics,
       stats: this.#stats,
@@ -166,10 +174,12 @@ export class PrivateWorld {
     return session;
   }
 
-  /** To a relay, or to a 2.x node. */
-  /** @param nodeId another one than that of every other link, unless a test says whose second link it is */
+  /**
+   * To a relay, or to a 2.x node.
+   * @param nodeId another one than that of every other link, unless a test says whose second link it is
+   */
   link(kind: 'relay' | 'node' = 'relay', nodeId?: string): FakeLink {
-    const link = new FakeLink(this.#nextId++, kind === 'node', nodeId);
+    const link = new FakeLink(this.#nextId++, kind === 'node', this.#topicIdOf, nodeId);
     this.#endpoints.set(link.id, link);
     return link;
   }
@@ -207,7 +217,7 @@ export class PrivateWorld {
 
   /** A frame of a session, on a private topic. */
   send(session: FakeSession, frame: Buffer): Buffer {
-    this.routes.fromSession(asSession(session), frame);
+    this.routes.fromSession(asSession(session), frame, this.#topicIdOf(frame) ?? TopicFault.unknown);
     return frame;
   }
 
@@ -221,7 +231,7 @@ export class PrivateWorld {
 
   /** A plain frame of a peer on a private topic. */
   fromNode(link: FakeLink, frame: Buffer, ticket = 7): void {
-    this.routes.fromNode(asLink(link), frame, ticket);
+    this.routes.fromNode(asLink(link), frame, this.#topicIdOf(frame) ?? TopicFault.unknown, ticket);
   }
 
   fromRelay(link: FakeLink, packetType: number, payload: Buffer, ticket = 7): void {
