@@ -1,16 +1,19 @@
 // Private topics between two linked relays, with one sender on the first and one subscriber on the second:
 //
+//   usable      one topic after the other: from the 0x32 of whoever comes last, the subscriber or the sender, until the sender has
+//               the answer to its first message, sent right behind the 0x38
 //   certify     from the subscriber's 0x32 with that many private topics until the sender has certified the last of them (0x37,
 //               challenge, signature, 0x38 for each) and a message behind the last 0x38 has its answer; with the CPU of both relays.
-//               The two applications compare a word instead of a signature, so that no cryptography of theirs is in the time
+//               The two applications compare a word instead of a signature, here and above, so that no cryptography of theirs is
+//               in the time
 //   round trip  unicasts to one of these topics against unicasts to a public topic with a name of the same length, on the same
 //               connections, A/B interleaved
 //
 //   node bench/load/private-topics.mjs [--topics 1000] [--rounds 3] [--outstanding 1,16] [--seconds 3] [--warmup 1]
 //     [--payload 128] [--node PATH] [--dist DIR] [--smoke] [--json]
 //
-// Every round starts two fresh relays. Sessions are strict, certificates secp256k1. The applications live in this process: at 16
-// outstanding it may set the pace, which it does for both sides alike. Needs dist/ (npm run build); Linux, for CPU times.
+// Every round starts two fresh relays. Sessions are strict, certificates secp256k1. The applications live in this process; a row
+// for which it used over 90 % of a core is marked generator-bound. Needs dist/ (npm run build); Linux, for CPU times.
 // Exit codes: 0; 1 a topic that was not certified, a wrong answer, or a relay that failed; 2 usage.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -36,6 +39,9 @@ const TICKS_PER_SECOND = 100;
 const TOPICS_MAX = 2_000;
 
 const options = parseOptions(process.argv.slice(2));
+const USABLE_TOPICS = Math.min(50, options.topics);
+/** A process that used this share of a core, or more, set the pace. */
+const GENERATOR_BOUND = 0.9;
 const names = Array.from({ length: options.topics }, (_, n) => `${PREFIX}bench${String(n).padStart(5, '0')}`);
 const publicName = 'public-'.padEnd(names[0].length, 'x');
 const payload = Buffer.alloc(options.payload, 'amop');
@@ -51,6 +57,7 @@ async function main() {
   const { createDemoPki } = await import(pathToFileURL(resolve(options.dist, 'pki/demo.js')).href);
   mkdirSync(join(directory, 'pki'), { mode: 0o700 });
   const files = createDemoPki(join(directory, 'pki'), { now: new Date() }).files.secp256k1;
+  const usable = { subscriber: [], sender: [] };
   const certify = [];
   const levels = options.outstanding.map((outstanding) => ({ outstanding, private: [], public: [] }));
   for (let round = 0; round < options.rounds; round++) {
@@ -60,6 +67,11 @@ async function main() {
     const sender = await connect(first.port, files['bank-a'].sdk);
     const subscriber = await connect(second.port, files['bank-a'].sdk);
     const broken = Promise.race([sender.broken, subscriber.broken]);
+    for (const last of ['subscriber', 'sender']) {
+      usable[last].push(
+        ...(await within(Promise.race([firstMessages(sender, subscriber, last), broken]), 'a first message')),
+      );
+    }
     certify.push(
       await within(Promise.race([certifyAll(sender, subscriber, [first, second]), broken]), 'certification'),
     );
@@ -73,49 +85,94 @@ async function main() {
     subscriber.close();
     for (const relay of [first, second]) await relay.stop();
   }
-  print(machine, certify, levels);
+  print(machine, usable, certify, levels);
 }
 
 // ---- what is measured
 
-/** Certifies every topic, then checks each of them by a message, which is not measured. */
-async function certifyAll(sender, subscriber, relays) {
+const pushTopic = (name) => `#!$PushChannel_${name}`;
+const receiverTopics = (name) => [name, `#!$VerifyChannel_${name}_${randomBytes(16).toString('hex')}`];
+const subscribe = (client, topics) => client.send(encode(TYPE.subscribe, JSON.stringify(topics)));
+
+/** Milliseconds from the last 0x32 to the answer of a first message, for one new topic after the other. */
+async function firstMessages(sender, subscriber, last) {
+  const topics = Array.from({ length: USABLE_TOPICS }, (_, n) => `${PREFIX}${last}${n}`);
+  answerEverything(subscriber);
+  const [first, second] = last === 'subscriber' ? [sender, subscriber] : [subscriber, sender];
+  const topicsOf = (client, name) => (client === sender ? [pushTopic(name)] : receiverTopics(name));
+  await subscribe(
+    first,
+    topics.flatMap((name) => topicsOf(first, name)),
+  );
+  await first.barrier();
+  const times = [];
+  const held = [];
+  for (const topic of topics) {
+    held.push(...topicsOf(second, topic));
+    const answered = new Promise((resolved, reject) => {
+      certify(sender, (certified) => {
+        if (certified === topic) sender.request(topic, payload).then(() => resolved(performance.now()), reject);
+      }).catch(reject);
+    });
+    const startMs = performance.now();
+    subscribe(second, held);
+    times.push((await answered) - startMs);
+  }
+  for (const client of [sender, subscriber]) {
+    subscribe(client, []);
+    await client.barrier();
+  }
+  return times;
+}
+
+/** Challenges are signed by their own bytes, messages answered with theirs. */
+function answerEverything(subscriber) {
   subscriber.onFrame = (frame) => {
-    // Challenges are signed by their own bytes, messages answered with theirs.
     if (typeOf(frame) === TYPE.unicast) subscriber.send(answerTo(frame));
   };
-  await subscriber.send(encode(TYPE.subscribe, JSON.stringify([publicName])));
-  await sender.send(encode(TYPE.subscribe, JSON.stringify(names.map((name) => `#!$PushChannel_${name}`))));
-  await sender.barrier();
-  let questions = 0;
-  let certified = 0;
-  let last;
-  const done = new Promise((resolved, reject) => {
+}
+
+/** Certifies whatever the relay asks for; never resolves, rejects with what went wrong. */
+function certify(sender, onCertified) {
+  return new Promise((_, reject) => {
     sender.onFrame = (frame) => {
       if (typeOf(frame) !== TYPE.question) return;
-      questions++;
       const { nodeId, topic, topicForCert } = JSON.parse(frame.toString('utf8', HEADER_BYTES));
       sender.send(encode(TYPE.question, '', frame.toString('latin1', 6, RESULT_OFFSET)));
       sender
         .request(topicForCert, Buffer.from(randomBytes(16).toString('hex')))
         .then(() => {
           sender.send(encode(TYPE.result, JSON.stringify({ checkResult: 0, nodeId, topic })));
-          last = topic;
-          if (++certified === names.length) resolved();
+          onCertified(topic);
         })
         .catch(reject);
     };
   });
+}
+
+/** Certifies every topic, then checks each of them by a message, which is not measured. */
+async function certifyAll(sender, subscriber, relays) {
+  answerEverything(subscriber);
+  subscribe(subscriber, [publicName]);
+  subscribe(sender, names.map(pushTopic));
+  await sender.barrier();
+  let certified = 0;
+  let last;
+  const done = new Promise((resolved, reject) => {
+    certify(sender, (topic) => {
+      last = topic;
+      if (++certified === names.length) resolved();
+    }).catch(reject);
+  });
   const startMs = performance.now();
   const startCpu = relays.map(cpuSeconds);
-  const topics = names.flatMap((name) => [name, `#!$VerifyChannel_${name}_${randomBytes(16).toString('hex')}`]);
-  subscriber.send(encode(TYPE.subscribe, JSON.stringify([publicName, ...topics])));
+  subscribe(subscriber, [publicName, ...names.flatMap(receiverTopics)]);
   await done;
   await sender.request(last, payload);
   const totalMs = performance.now() - startMs;
   const cpuMs = relays.map((relay, at) => (cpuSeconds(relay) - startCpu[at]) * 1_000);
   for (const name of [...names, publicName]) await sender.request(name, payload);
-  if (questions !== names.length) throw new Error(`${questions} questions for ${names.length} topics`);
+  if (certified !== names.length) throw new Error(`${certified} questions for ${names.length} topics`);
   return { totalMs, senderRelayCpuMs: cpuMs[0], subscriberRelayCpuMs: cpuMs[1] };
 }
 
@@ -136,9 +193,11 @@ async function roundTrips(sender, topic, outstanding, relays) {
   measures = true;
   const startMs = performance.now();
   const startCpu = relays.map(cpuSeconds);
+  const startOwn = process.cpuUsage();
   await Promise.race([delay(options.seconds * 1_000), loops]);
   measures = false;
   const seconds = (performance.now() - startMs) / 1_000;
+  const own = process.cpuUsage(startOwn);
   const cpu = relays.reduce((sum, relay, at) => sum + cpuSeconds(relay) - startCpu[at], 0);
   ends = true;
   await loops;
@@ -149,6 +208,7 @@ async function roundTrips(sender, topic, outstanding, relays) {
     p50Us: at(0.5),
     p99Us: at(0.99),
     relaysCpuUs: (cpu / latenciesMs.length) * 1e6,
+    generatorCpu: (own.user + own.system) / 1e6 / seconds,
   };
 }
 
@@ -302,7 +362,7 @@ async function within(promise, what, timeoutMs = WAIT_MS) {
   return Promise.race([promise, expired]).finally(() => clearTimeout(timer));
 }
 
-function print(machine, certify, levels) {
+function print(machine, usable, certify, levels) {
   const { topics, rounds, seconds, warmup, smoke } = options;
   // The applications are this process.
   console.log(formatMachine(machine, process.versions.openssl));
@@ -311,6 +371,14 @@ function print(machine, certify, levels) {
       `${seconds} s after ${warmup} s warm-up for each side; median (min - max)`,
   );
   if (smoke) console.log('Smoke size: the figures mean nothing.');
+  const usableRow = (last) => {
+    const sorted = [...usable[last]].sort((a, b) => a - b);
+    const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))].toFixed(1);
+    return [last, at(0), at(0.5), at(1)];
+  };
+  console.log(
+    formatTable(['comes last', 'usable after ms: fastest', 'median', 'slowest'], Object.keys(usable).map(usableRow)),
+  );
   const over = (runs, figure) => spread(runs.map((run) => run[figure]));
   const certifyFigures = ['totalMs', 'senderRelayCpuMs', 'subscriberRelayCpuMs'];
   console.log(
@@ -328,7 +396,7 @@ function print(machine, certify, levels) {
   const figures = ['perSecond', 'p50Us', 'p99Us', 'relaysCpuUs'];
   const rows = levels.flatMap((level) =>
     figures.map((figure) => [
-      String(level.outstanding),
+      String(level.outstanding) + (isGeneratorBound(level) ? ' (generator-bound)' : ''),
       { perSecond: 'round trips/s', p50Us: 'p50 us', p99Us: 'p99 us', relaysCpuUs: 'CPU us, both relays' }[figure],
       formatSpread(over(level.public, figure), 1),
       formatSpread(over(level.private, figure), 1),
@@ -336,7 +404,11 @@ function print(machine, certify, levels) {
     ]),
   );
   console.log(formatTable(['outstanding', 'figure', 'public', 'private', 'private/public'], rows));
-  if (options.json) console.log(JSON.stringify({ bench: 'private-topics', machine, certify, levels }));
+  if (options.json) console.log(JSON.stringify({ bench: 'private-topics', machine, usable, certify, levels }));
+}
+
+function isGeneratorBound(level) {
+  return [...level.public, ...level.private].some(({ generatorCpu }) => generatorCpu > GENERATOR_BOUND);
 }
 
 function parseOptions(argv) {
