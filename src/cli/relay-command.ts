@@ -40,12 +40,13 @@ async function relay(options: RelayOptions): Promise<number> {
   const { config } = loaded;
   const logger = createLogger({ level: config.log.level, format: config.log.format });
   exitOnUncaught(logger);
+  // Before the first line is logged: a signal during the start is neither lost nor the end of the process.
+  const stop = stopRequest(options, logger);
+  const reloads = reloadRequests();
   for (const warning of loaded.warnings) {
     logger.log('warn', { component: 'config', ...warning }, 'configuration warning');
   }
 
-  // Before the start, so that a signal within it is not lost.
-  const stop = stopRequest(options, logger);
   const keys = [...config.rpc.listener, ...(config.network_security ? [config.network_security] : [])];
   const passphrase = await tlsKeyPassword(
     keys.map(({ key }) => key),
@@ -53,7 +54,7 @@ async function relay(options: RelayOptions): Promise<number> {
   );
   const running = await startRelay({ config, logger, load: () => loadConfigFile(options.config), passphrase });
   logReady(logger, running);
-  process.on('SIGHUP', () => void running.reload());
+  reloads.serve(() => void running.reload());
   const failed = running.failed.then((problem) => ({ why: problem, exitCode: ExitCode.failure }));
   const asked = Promise.race([stop, running.drainAsked.then(() => 'drain')]);
   const { why, exitCode } = await Promise.race([asked.then((why) => ({ why, exitCode: ExitCode.ok })), failed]);
@@ -89,6 +90,21 @@ function stopRequest(options: RelayOptions, logger: Logger): Promise<string> {
       (process.stdin as { unref?: () => void }).unref?.();
     }
   });
+}
+
+/** SIGHUP, from now on. What it asks for before it can be done is done then, once. */
+function reloadRequests(): { serve(reload: () => void): void } {
+  let isAsked = false;
+  let serve = () => {
+    isAsked = true;
+  };
+  process.on('SIGHUP', () => serve());
+  return {
+    serve(reload) {
+      serve = reload;
+      if (isAsked) reload();
+    },
+  };
 }
 
 /** Anything that nobody caught may have left the state half changed: log it and end, the supervisor starts afresh. */

@@ -34,6 +34,8 @@ export interface RelayOptions {
   readonly channelPorts?: Readonly<Record<Kind, number>>;
   /** Another build than the one under test. */
   readonly distDir?: string;
+  /** Sent when the relay has logged its first line, which may be before it is ready. */
+  readonly signalAtFirstLine?: NodeJS.Signals;
 }
 
 export interface LogLine {
@@ -62,7 +64,7 @@ export class RelayProcess {
   private stopping = false;
   private exited: { code: number | null; signal: NodeJS.Signals | null } | undefined;
 
-  private constructor(dir: string, pki: TestPki, distDir: string) {
+  private constructor(dir: string, pki: TestPki, { distDir = DIST_DIR, signalAtFirstLine }: RelayOptions) {
     this.dir = dir;
     this.pki = pki;
     this.child = spawn(process.execPath, [join(distDir, 'cli/main.js'), 'relay', '--config', join(dir, 'relay.toml')], {
@@ -81,6 +83,7 @@ export class RelayProcess {
     createInterface({ input: this.child.stdout! }).on('line', (line) => {
       this.output += `${line}\n`;
       this.logs.push(parseLogLine(line));
+      if (this.logs.length === 1 && signalAtFirstLine !== undefined) this.signal(signalAtFirstLine);
     });
   }
 
@@ -91,7 +94,7 @@ export class RelayProcess {
     const pki = await testPki();
     const dir = await mkdtemp(join(tmpdir(), 'amop-relay-test-'));
     await writeFile(join(dir, 'relay.toml'), relayToml(pki, options));
-    const relay = new RelayProcess(dir, pki, distDir);
+    const relay = new RelayProcess(dir, pki, options);
     try {
       const ready = await Promise.race([
         relay.waitForLog((line) => line.msg === 'relay ready', 'the line "relay ready"', READY_DEADLINE_MS),

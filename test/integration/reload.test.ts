@@ -160,6 +160,15 @@ describe('SIGHUP', () => {
     forgetErrors(relay);
   });
 
+  it('is done after the start when it comes within it', async () => {
+    // The warning about these limits is the first thing a relay says.
+    const limits = { pending_max: 512, session_pending_max: 1_024 };
+    const relay = await startRelay({ limits, signalAtFirstLine: 'SIGHUP' });
+    await relay.waitForLog(({ msg }) => msg === 'configuration reloaded', 'the end of the reload');
+    expect(relay.logs[0].msg).toBe('configuration warning');
+    expect(await reloads(relay)).toEqual([1, 0]);
+  });
+
   it('names the keys whose change needs a restart', async () => {
     const relay = await startRelay({ extraToml: '[chain]\nid = "1"' });
     await edit(relay, (toml) => toml.replace('id = "1"', 'id = "2"'));
