@@ -45,7 +45,7 @@ describe('memory', () => {
     expect((highest - before) / MIB, 'growth in MiB under 143 MiB of messages').toBeLessThan(100);
 
     const metrics = await relay.metrics();
-    expect(metrics.value('amop_multicast_dropped_total', { reason: 'queue-full' })).toBeGreaterThan(500);
+    expect(metrics.value('amop_multicast_dropped_total', { reason: 'queue-full' })).toBeGreaterThan(100);
     expect(metrics.value('amop_queue_bytes')).toBeLessThan(9 * MIB);
     await relay.waitForMetric('amop_connections_closed_total', { reason: 'slow-consumer' }, 1);
     await relay.waitForLog((line) => line.reason === 'slow-consumer', 'a line with slow-consumer');

@@ -31,7 +31,7 @@ const OWN_ADDRESS = { tls: { localAddress: '127.0.0.9' } as ConnectionOptions };
  * cores after a few connections, on one after thousands. So they get one each, and are several at one address, which the
  * relay allows no more together than one alone.
  */
-const LOOPING_COUNT = 3;
+const LOOPING_COUNT = 6;
 const ONE_CORE = { GOMAXPROCS: '1' };
 
 const IDLE_WINDOW_MS = 10_000;

@@ -145,7 +145,8 @@ describe('a relay that is restarted under traffic', () => {
         const lost = codes.slice(begin).filter(({ code }) => code === 102);
         expect(lost.length, 'a stale route was used twice').toBeLessThanOrEqual(1);
         const firstFailure = codes.slice(begin).findIndex(({ code }) => code !== 0);
-        const after = codes.slice(begin + firstFailure + 1);
+        // The lost one may come behind a 100 of the relay that ends.
+        const after = codes.slice(begin + firstFailure + 1).filter(({ code }) => code !== 102);
         expect(new Set(after.map(({ code }) => code))).toEqual(new Set([100]));
 
         await mesh.startRelay(1);
