@@ -1,62 +1,33 @@
 /** Every command of the documents about certificates and about nodes is run as it stands there, in the order of the page. */
-import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withDeadline } from '../helpers/deadline.js';
+import { codeBlocks, readPage } from '../helpers/documents.js';
 import { copyClosed, FISCO } from '../helpers/fisco-tools.js';
-import { MAIN } from '../unit/cli/run-amop.js';
+import { amopOnPath, Shells } from '../helpers/shell.js';
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const DEADLINE_MS = 60_000;
 const root = mkdtempSync(join(tmpdir(), 'amop-docs-'));
+const bin = join(root, 'bin');
+mkdirSync(bin);
+const env = { ...process.env, PATH: amopOnPath(bin), AMOP_PASSWORD: '', AMOP_NEW_PASSWORD: '' };
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-beforeAll(() => {
-  const bin = join(root, 'bin');
-  mkdirSync(bin);
-  writeFileSync(join(bin, 'amop'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
-});
-
-const page = (name: string): string => readFileSync(join(PROJECT, 'docs', name), 'utf8');
-const blocks = (text: string, language: string): string[] =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map((match) => match[1]);
-
-interface Ran {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-function sh(script: string, cwd: string): Promise<Ran> {
-  const env = {
-    ...process.env,
-    PATH: `${join(root, 'bin')}:${process.env.PATH}`,
-    AMOP_PASSWORD: '',
-    AMOP_NEW_PASSWORD: '',
-  };
-  const child = spawn('sh', ['-e', '-c', script], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (output += part));
-  const ran = new Promise<Ran>((done) => child.once('close', (code) => done({ code, output })));
-  return withDeadline(ran, DEADLINE_MS, () => `"${script}" to end; it wrote ${output}`).finally(() =>
-    child.kill('SIGKILL'),
-  );
-}
-
+/** Runs scripts in a folder, one after the other; each must succeed. */
 async function runAll(scripts: readonly string[], cwd: string): Promise<string> {
+  const shells = new Shells({ cwd, env, deadlineMs: DEADLINE_MS });
   let all = '';
-  for (const script of scripts) {
-    const { code, output } = await sh(script, cwd);
-    expect({ script, code, output }).toEqual({ script, code: 0, output });
-    all += output;
+  try {
+    for (const script of scripts) all += await shells.run(`set -e\n${script}`);
+  } finally {
+    shells.killAll();
   }
   return all;
 }
 
 describe('docs/certificates.md', () => {
-  const text = page('certificates.md');
+  const text = readPage('docs/certificates.md');
   const cwd = join(root, 'certificates');
 
   beforeAll(() => {
@@ -69,7 +40,7 @@ describe('docs/certificates.md', () => {
     copyClosed(join(FISCO, 'sdk'), join(cwd, 'nodes/127.0.0.1/sdk'));
     copyFileSync(join(FISCO, 'accounts/openssl3.p12'), join(cwd, 'account.p12'));
     chmodSync(join(cwd, 'account.p12'), 0o600);
-    const [config, ...others] = blocks(text, 'toml');
+    const [config, ...others] = codeBlocks(text, 'toml');
     expect(others).toEqual([]);
     writeFileSync(join(cwd, 'relay.toml'), config);
   });
@@ -77,7 +48,7 @@ describe('docs/certificates.md', () => {
   it(
     'has commands that all work, one after the other',
     async () => {
-      const scripts = blocks(text, 'sh');
+      const scripts = codeBlocks(text, 'sh');
       expect(scripts.length).toBeGreaterThan(9);
       const output = await runAll(scripts, cwd);
       expect(output).toContain('relay.toml is good');
@@ -100,7 +71,7 @@ describe('docs/certificates.md', () => {
 });
 
 describe('docs/next-to-a-2x-node.md', () => {
-  const text = page('next-to-a-2x-node.md');
+  const text = readPage('docs/next-to-a-2x-node.md');
   const cwd = join(root, 'node');
 
   beforeAll(() => copyClosed(FISCO, cwd));
@@ -108,7 +79,7 @@ describe('docs/next-to-a-2x-node.md', () => {
   it(
     'has commands that all work, one after the other',
     async () => {
-      const scripts = blocks(text, 'sh');
+      const scripts = codeBlocks(text, 'sh');
       expect(scripts.length).toBeGreaterThan(4);
       const output = await runAll(scripts, cwd);
       expect(output).toContain('relay/relay.toml is good');
@@ -118,7 +89,7 @@ describe('docs/next-to-a-2x-node.md', () => {
   );
 
   it('names every key that is carried over', async () => {
-    const { output } = await sh('amop config import node0/config.ini --replace-node --json', cwd);
+    const output = await runAll(['amop config import node0/config.ini --replace-node --json'], cwd);
     const { carried } = JSON.parse(output.trim()) as { carried: { key: string }[] };
     const table = text.slice(text.indexOf('## What becomes of each key'));
     const named = [...table.matchAll(/^\| (`.+?) \| /gm)].map((match) => match[1]).join(' ');
@@ -139,7 +110,7 @@ describe('docs/next-to-a-2x-node.md', () => {
 });
 
 it('the documents are found from the README', () => {
-  const readme = readFileSync(join(PROJECT, 'README.md'), 'utf8');
+  const readme = readPage('README.md');
   for (const name of ['certificates.md', 'next-to-a-2x-node.md', 'troubleshooting.md']) {
     expect(readme).toContain(`docs/${name}`);
   }
