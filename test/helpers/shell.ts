@@ -64,6 +64,10 @@ export class Shell {
     this.signal('SIGINT');
   }
 
+  terminate(): void {
+    this.signal('SIGTERM');
+  }
+
   kill(): void {
     this.signal('SIGKILL');
   }

@@ -5,7 +5,17 @@
  * `npm ci` alone is left out: the modules are those of this clone.
  */
 import { createPublicKey } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -29,6 +39,19 @@ const SOURCES = [
   'native',
   'scripts',
   'src',
+];
+
+/** The programs of the package org.fisco.bcos.sdk.demo.amop. */
+const DEMOS = [
+  'AmopSubscriber',
+  'AmopPublisher',
+  'AmopPublisherFile',
+  'AmopSubscriberPrivate',
+  'AmopPublisherPrivate',
+  'AmopPublisherPrivateFile',
+  'AmopSubscriberPrivateByKey',
+  'QueryAmopSubscribers',
+  'PerformanceAmop',
 ];
 
 /** Of the key pair that comes with the demos. */
@@ -129,7 +152,8 @@ describe('docs/quickstart.md', () => {
 });
 
 describe('docs/migrating-from-the-java-demos.md', () => {
-  const blocks = guideBlocks(readPage('docs/migrating-from-the-java-demos.md'));
+  const page = readPage('docs/migrating-from-the-java-demos.md');
+  const blocks = guideBlocks(page);
   const work = steps(blocks);
 
   beforeAll(() => makeDemos(join(root, 'home', 'java-sdk-demo', 'dist', 'conf')));
@@ -142,6 +166,67 @@ describe('docs/migrating-from-the-java-demos.md', () => {
     },
     STEP_MS,
   );
+
+  it('makes the payload that the demos make, and stores a file under a name of its own whatever it is called', async () => {
+    const cwd = join(root, 'home', 'two-banks');
+    const shells = new Shells({ cwd, env });
+    try {
+      writeFileSync(join(cwd, 'a.txt'), 'DATA');
+      const payload = await shells.run('sh demo-payload.sh a.txt | od -An -v -tx1 | tr -d " \\n"');
+      expect(payload).toBe('ffffff8000000005612e74787444415441');
+      const before = readdirSync(join(cwd, 'received'));
+      const everything = readdirSync(cwd);
+      for (const [name, nameBytes] of [
+        ['../evil', '\\007'],
+        ['store.sh', '\\010'],
+        // A name that claims to be longer than the payload.
+        ['x', '\\377'],
+      ]) {
+        await shells.run(`printf '\\377\\377\\377\\200\\000\\000\\000${nameBytes}${name}EVIL' | sh store.sh`);
+      }
+      expect(existsSync(join(cwd, '..', 'evil'))).toBe(false);
+      expect(readdirSync(cwd)).toEqual(everything);
+      expect(readFileSync(join(cwd, 'store.sh'), 'utf8')).not.toContain('EVIL');
+      const stored = readdirSync(join(cwd, 'received')).filter((name) => !before.includes(name));
+      const contents = stored.map((name) => readFileSync(join(cwd, 'received', name), 'utf8'));
+      expect(contents.sort()).toEqual(['', 'EVIL', 'EVIL']);
+    } finally {
+      shells.killAll();
+    }
+  });
+
+  it('has an amop command for every demo', () => {
+    const start = page.indexOf('## 2. Command by command');
+    const table = page.slice(start, page.indexOf('\n### ', start));
+    const rows = [...table.matchAll(/^\| (`.+) \| (.+) \|$/gm)];
+    for (const demo of DEMOS) {
+      const row = rows.find(([, left]) => left.split(/[`, ]+/).includes(demo));
+      expect(row?.[2], demo).toMatch(/`amop [a-z]+|the same/);
+    }
+  });
+
+  it('names only calls of the client that exist', () => {
+    const typesOf = (name: string) => readFileSync(join(DIST_DIR, 'client', `${name}.d.ts`), 'utf8');
+    const declared: Readonly<Record<string, string>> = {
+      client: typesOf('client'),
+      sender: typesOf('private-sender'),
+      message: typesOf('message'),
+      answer: typesOf('reply'),
+      error: typesOf('amop-error'),
+    };
+    const start = page.indexOf('## 4. In code');
+    const rows = [...page.slice(start).matchAll(/^\| (`.+) \| (.+) \|$/gm)];
+    const calls = rows.flatMap(([, , right]) => [...right.matchAll(/`(\w+)\.(\w+)(\(?)[^`]*`/g)]);
+    expect(rows.length).toBeGreaterThan(15);
+    expect(calls.length).toBeGreaterThan(20);
+    for (const [call, object, member, isCall] of calls) {
+      const declaration = new RegExp(
+        `^ +(?:readonly |get )?${member}${isCall === '' ? '(?:: |\\(\\): )' : '(?:<.*>)?\\('}`,
+        'm',
+      );
+      expect(declared[object], call).toMatch(declaration);
+    }
+  });
 
   it('has found its blocks, and what runs ends well', async () => {
     expect(work.length).toBeGreaterThan(45);
