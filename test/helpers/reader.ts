@@ -33,7 +33,6 @@ export class Reader {
 
   constructor(options: ReaderOptions) {
     this.options = options;
-    // Another shell than his own has no history and no `set -e`; a script must fail at its first line that fails.
     const env = { ...options.env, HOME: options.home };
     this.shells = new Shells({ cwd: options.home, env, shell: 'bash', deadlineMs: DEADLINE_MS });
   }
@@ -57,15 +56,12 @@ export class Reader {
     writeFileSync(join(this.options.home, folder, name), this.onTestPorts(code));
   }
 
-  /** The ports of the test in place of those of the page. */
-  private onTestPorts(code: string): string {
-    return code.replace(/\b\d{4,5}\b/g, (digits) => String(this.options.ports.get(Number(digits)) ?? digits));
-  }
-
-  /** Ctrl-C in every terminal; what runs there ends well. */
-  async stopAll(): Promise<void> {
-    for (const terminal of this.terminals.values()) terminal.shell?.interrupt();
-    for (const terminal of this.terminals.values()) await this.endsWell(terminal);
+  /** Ctrl-C in every terminal; what runs there ends well. Resolves with what each of them showed last. */
+  async stopAll(): Promise<string[]> {
+    const terminals = [...this.terminals.values()];
+    for (const { shell } of terminals) shell?.interrupt();
+    for (const terminal of terminals) await this.endsWell(terminal);
+    return terminals.map(({ shell }) => shell?.output ?? '');
   }
 
   leave(): void {
@@ -75,7 +71,8 @@ export class Reader {
   private async types({ code, prose, terminal: name }: GuideBlock): Promise<void> {
     const terminal = this.terminal(name);
     await this.prompt(terminal, prose);
-    // One stream, as on a terminal, and the folder in which the next command of this terminal begins.
+    // One stream, as on a terminal; the end at the first command that fails, which a reader would see; and the folder in which
+    // the next commands of this terminal begin.
     const prelude = `exec 2>&1; trap 'pwd >"$TERMINAL_CWD"' EXIT; set -e\n`;
     const variables = { TERMINAL_CWD: terminal.cwdFile };
     terminal.shell = this.shells.start(prelude + this.onTestPorts(code), variables, terminal.cwd);
@@ -120,6 +117,12 @@ export class Reader {
     return terminal;
   }
 
+  /** The ports of the test in place of those of the page. */
+  private onTestPorts(code: string): string {
+    return code.replace(/\b\d{4,5}\b/g, (digits) => String(this.options.ports.get(Number(digits)) ?? digits));
+  }
+
+  /** The other way round. */
   private onPagePorts(output: string): string {
     let text = output;
     for (const [page, test] of this.options.ports) text = text.replaceAll(String(test), String(page));

@@ -25,7 +25,7 @@ import { freePorts } from '../helpers/free-ports.js';
 import { type GuideBlock, guideBlocks } from '../helpers/guide.js';
 import { DIST_DIR, PROJECT_DIR } from '../helpers/pki.js';
 import { Reader } from '../helpers/reader.js';
-import { Shells } from '../helpers/shell.js';
+import { amopOnPath, Shells } from '../helpers/shell.js';
 
 const STEP_MS = 60_000;
 const PAGE_PORTS = [20200, 20201, 20210, 30300, 30310, 9090, 9091];
@@ -137,6 +137,7 @@ describe('docs/quickstart.md', () => {
       const said = await shells.run(`set -e\n${code.replace(/^npm ci\n/, '')}`).finally(() => shells.killAll());
       expect(lastLine(said)).toBe(lastLine(shown.code));
       // From here on the build under test runs.
+      amopOnPath(join(root, 'bin'));
       rmSync(join(clone, 'dist'), { recursive: true });
       symlinkSync(DIST_DIR, join(clone, 'dist'));
     },
@@ -147,7 +148,7 @@ describe('docs/quickstart.md', () => {
 
   it('has found its blocks, and what runs ends well', async () => {
     expect(work.length).toBeGreaterThan(25);
-    await reader.stopAll();
+    expect((await reader.stopAll()).filter((shown) => shown.includes('relay stopped'))).toHaveLength(2);
   });
 });
 
@@ -215,8 +216,8 @@ describe('docs/migrating-from-the-java-demos.md', () => {
       error: typesOf('amop-error'),
     };
     const start = page.indexOf('## 4. In code');
-    const rows = [...page.slice(start).matchAll(/^\| (`.+) \| (.+) \|$/gm)];
-    const calls = rows.flatMap(([, , right]) => [...right.matchAll(/`(\w+)\.(\w+)(\(?)[^`]*`/g)]);
+    const rows = [...page.slice(start).matchAll(/^\| .+ \| (.+) \|$/gm)];
+    const calls = rows.flatMap(([, right]) => [...right.matchAll(/`(\w+)\.(\w+)(\(?)[^`]*`/g)]);
     expect(rows.length).toBeGreaterThan(15);
     expect(calls.length).toBeGreaterThan(20);
     for (const [call, object, member, isCall] of calls) {
