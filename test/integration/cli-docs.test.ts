@@ -2,24 +2,23 @@
  * Every command of docs/cli.md, run in a shell as somebody would type it: in a folder with certificates and the files that
  * the examples name, on a relay of the test.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { AmopClient, connect, Message, PrivateTopicSender } from '../../src/client/index.js';
-import { until, withDeadline } from '../helpers/deadline.js';
+import { codeBlocks, readPage } from '../helpers/documents.js';
 import { copyClosed, FISCO } from '../helpers/fisco-tools.js';
-import { DIST_DIR, PROJECT_DIR, writeCerts } from '../helpers/pki.js';
+import { DIST_DIR, writeCerts } from '../helpers/pki.js';
 import { type RelayProcess, startRelay, useRelay } from '../helpers/relay-process.js';
+import { amopOnPath, Shells } from '../helpers/shell.js';
 
 const relay = useRelay({ tokenFile: 'admin.token' });
 const DEADLINE_MS = 30_000;
-const page = await readFile(join(PROJECT_DIR, 'docs', 'cli.md'), 'utf8');
-const LINES = [...page.matchAll(/^```sh\n(.*?)^```$/gms)]
-  .flatMap(([, block]) => block.trim().split('\n'))
+const LINES = codeBlocks(readPage('docs/cli.md'), 'sh')
+  .flatMap((block) => block.trim().split('\n'))
   .map((line) => line.replace(/ {3,}# .*$/, ''));
 /** `amop pki` shows first steps that the commands below it show again: certificates and keys are made once. */
 const COMMANDS = [...new Set(LINES)];
@@ -28,12 +27,11 @@ const COMMANDS = [...new Set(LINES)];
 const HEARTBEAT = `\0\0\0\x2b\0\x13${'0123456789abcdef'.repeat(2)}\0\0\0\x000`;
 
 let folder: string;
-let env: NodeJS.ProcessEnv;
+let shells: Shells;
 /** Of the receivers of private topics. */
 const keys = new Map<string, { readonly publicKey: KeyObject; readonly privateKey: KeyObject }>();
 /** Another application: subscribes where an example sends, sends where one subscribes. */
 let other: AmopClient;
-const running = new Set<ChildProcess>();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'amop-cli-docs-'));
@@ -59,30 +57,24 @@ beforeAll(async () => {
     await writeFile(join(folder, `${name}.pem`), pem, { mode: 0o600 });
     await writeFile(join(folder, `${name}.public.pem`), pair.publicKey.export({ type: 'spki', format: 'pem' }));
   }
-  await writeFile(
-    join(folder, 'amop'),
-    `#!/bin/sh\nexec "${process.execPath}" "${join(DIST_DIR, 'cli/main.js')}" "$@"\n`,
-  );
-  await chmod(join(folder, 'amop'), 0o755);
-  env = {
+  const address = `127.0.0.1:${relay().ports.secp256k1}`;
+  const env = {
     ...process.env,
-    PATH: `${folder}:${process.env.PATH}`,
+    PATH: amopOnPath(folder),
     HOME: folder,
     XDG_CONFIG_HOME: join(folder, 'config'),
-    AMOP_RELAY: `127.0.0.1:${relay().ports.secp256k1}`,
+    AMOP_RELAY: address,
     AMOP_CERTS: join(folder, 'conf'),
     AMOP_ADMIN: adminUrl(relay()),
     AMOP_PASSWORD: '',
     AMOP_NEW_PASSWORD: '',
   };
+  shells = new Shells({ cwd: folder, env, shell: 'bash', deadlineMs: DEADLINE_MS });
   const client = (await import(pathToFileURL(join(DIST_DIR, 'client/index.js')).href)) as { connect: typeof connect };
   const { key, cert, ca } = relay().pki.sdkB.secp256k1;
-  other = await client.connect({ relays: [env.AMOP_RELAY as string], key, cert, ca });
+  other = await client.connect({ relays: [address], key, cert, ca });
 });
-afterEach(() => {
-  for (const child of running) if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  running.clear();
-});
+afterEach(() => shells.killAll());
 afterAll(async () => {
   await other?.close();
   await rm(folder, { recursive: true, force: true });
@@ -90,54 +82,6 @@ afterAll(async () => {
 
 function adminUrl({ adminPort }: RelayProcess): string {
   return `http://127.0.0.1:${adminPort}`;
-}
-
-class Shell {
-  output = '';
-  stdout = '';
-  readonly child: ChildProcess;
-  readonly ended: Promise<number | null>;
-  hasEnded = false;
-
-  constructor(line: string, variables: NodeJS.ProcessEnv) {
-    this.child = spawn('bash', ['-c', line], {
-      cwd: folder,
-      env: { ...env, ...variables },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    running.add(this.child);
-    this.child.stdout?.on('data', (part) => {
-      this.stdout += part;
-      this.output += part;
-    });
-    this.child.stderr?.on('data', (part) => {
-      this.output += part;
-    });
-    this.ended = new Promise((done) => {
-      this.child.once('close', (code) => {
-        running.delete(this.child);
-        this.hasEnded = true;
-        done(code);
-      });
-    });
-  }
-
-  says(pattern: RegExp): Promise<unknown> {
-    return until(
-      () => pattern.test(this.output) || this.hasEnded,
-      () => `${pattern}; it wrote:\n${this.output}`,
-      DEADLINE_MS,
-    );
-  }
-
-  end(): Promise<number | null> {
-    return withDeadline(this.ended, DEADLINE_MS, () => `the command to end; it wrote:\n${this.output}`);
-  }
-
-  interrupt(): void {
-    if (this.child.pid !== undefined && !this.hasEnded) process.kill(-this.child.pid, 'SIGINT');
-  }
 }
 
 interface Expectation {
@@ -267,7 +211,7 @@ it.each(COMMANDS)(
       await other.subscribePrivate(answersPrivately, keys.get('bank-b')?.privateKey as KeyObject, seen);
     }
     try {
-      const shell = new Shell(onTestPorts(line), own === undefined ? {} : { AMOP_ADMIN: adminUrl(own) });
+      const shell = shells.start(onTestPorts(line), own === undefined ? {} : { AMOP_ADMIN: adminUrl(own) });
       await shell.says(READY);
       await send?.(other);
       if (says !== undefined) await shell.says(says);

@@ -1,62 +1,37 @@
-/** Every command of the documents about certificates and about nodes is run as it stands there, in the order of the page. */
-import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/**
+ * Every command of the documents about certificates, nodes and operation is run as it stands there, in the order of the page,
+ * and every piece of a configuration is checked in a whole one.
+ */
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withDeadline } from '../helpers/deadline.js';
+import { codeBlocks, readPage } from '../helpers/documents.js';
 import { copyClosed, FISCO } from '../helpers/fisco-tools.js';
-import { MAIN } from '../unit/cli/run-amop.js';
+import { DIST_DIR } from '../helpers/pki.js';
+import { amopOnPath, Shells } from '../helpers/shell.js';
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const DEADLINE_MS = 60_000;
 const root = mkdtempSync(join(tmpdir(), 'amop-docs-'));
+const bin = join(root, 'bin');
+mkdirSync(bin);
+const env = { ...process.env, PATH: amopOnPath(bin), AMOP_PASSWORD: '', AMOP_NEW_PASSWORD: '' };
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-beforeAll(() => {
-  const bin = join(root, 'bin');
-  mkdirSync(bin);
-  writeFileSync(join(bin, 'amop'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 });
-});
-
-const page = (name: string): string => readFileSync(join(PROJECT, 'docs', name), 'utf8');
-const blocks = (text: string, language: string): string[] =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map((match) => match[1]);
-
-interface Ran {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-function sh(script: string, cwd: string): Promise<Ran> {
-  const env = {
-    ...process.env,
-    PATH: `${join(root, 'bin')}:${process.env.PATH}`,
-    AMOP_PASSWORD: '',
-    AMOP_NEW_PASSWORD: '',
-  };
-  const child = spawn('sh', ['-e', '-c', script], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (output += part));
-  const ran = new Promise<Ran>((done) => child.once('close', (code) => done({ code, output })));
-  return withDeadline(ran, DEADLINE_MS, () => `"${script}" to end; it wrote ${output}`).finally(() =>
-    child.kill('SIGKILL'),
-  );
-}
-
+/** Runs scripts in a folder, one after the other; each must succeed. */
 async function runAll(scripts: readonly string[], cwd: string): Promise<string> {
+  const shells = new Shells({ cwd, env, deadlineMs: DEADLINE_MS });
   let all = '';
-  for (const script of scripts) {
-    const { code, output } = await sh(script, cwd);
-    expect({ script, code, output }).toEqual({ script, code: 0, output });
-    all += output;
+  try {
+    for (const script of scripts) all += await shells.run(`set -e\n${script}`);
+  } finally {
+    shells.killAll();
   }
   return all;
 }
 
 describe('docs/certificates.md', () => {
-  const text = page('certificates.md');
+  const text = readPage('docs/certificates.md');
   const cwd = join(root, 'certificates');
 
   beforeAll(() => {
@@ -69,7 +44,7 @@ describe('docs/certificates.md', () => {
     copyClosed(join(FISCO, 'sdk'), join(cwd, 'nodes/127.0.0.1/sdk'));
     copyFileSync(join(FISCO, 'accounts/openssl3.p12'), join(cwd, 'account.p12'));
     chmodSync(join(cwd, 'account.p12'), 0o600);
-    const [config, ...others] = blocks(text, 'toml');
+    const [config, ...others] = codeBlocks(text, 'toml');
     expect(others).toEqual([]);
     writeFileSync(join(cwd, 'relay.toml'), config);
   });
@@ -77,7 +52,7 @@ describe('docs/certificates.md', () => {
   it(
     'has commands that all work, one after the other',
     async () => {
-      const scripts = blocks(text, 'sh');
+      const scripts = codeBlocks(text, 'sh');
       expect(scripts.length).toBeGreaterThan(9);
       const output = await runAll(scripts, cwd);
       expect(output).toContain('relay.toml is good');
@@ -100,7 +75,7 @@ describe('docs/certificates.md', () => {
 });
 
 describe('docs/next-to-a-2x-node.md', () => {
-  const text = page('next-to-a-2x-node.md');
+  const text = readPage('docs/next-to-a-2x-node.md');
   const cwd = join(root, 'node');
 
   beforeAll(() => copyClosed(FISCO, cwd));
@@ -108,7 +83,7 @@ describe('docs/next-to-a-2x-node.md', () => {
   it(
     'has commands that all work, one after the other',
     async () => {
-      const scripts = blocks(text, 'sh');
+      const scripts = codeBlocks(text, 'sh');
       expect(scripts.length).toBeGreaterThan(4);
       const output = await runAll(scripts, cwd);
       expect(output).toContain('relay/relay.toml is good');
@@ -118,7 +93,7 @@ describe('docs/next-to-a-2x-node.md', () => {
   );
 
   it('names every key that is carried over', async () => {
-    const { output } = await sh('amop config import node0/config.ini --replace-node --json', cwd);
+    const output = await runAll(['amop config import node0/config.ini --replace-node --json'], cwd);
     const { carried } = JSON.parse(output.trim()) as { carried: { key: string }[] };
     const table = text.slice(text.indexOf('## What becomes of each key'));
     const named = [...table.matchAll(/^\| (`.+?) \| /gm)].map((match) => match[1]).join(' ');
@@ -138,9 +113,115 @@ describe('docs/next-to-a-2x-node.md', () => {
   });
 });
 
-it('the documents are found from the README', () => {
-  const readme = readFileSync(join(PROJECT, 'README.md'), 'utf8');
-  for (const name of ['certificates.md', 'next-to-a-2x-node.md', 'troubleshooting.md']) {
-    expect(readme).toContain(`docs/${name}`);
+/** A relay's folder with what the snippets of the pages name, and a listener to which they are added. */
+async function makeRelayFolder(cwd: string): Promise<string> {
+  mkdirSync(cwd);
+  await runAll(
+    [
+      'amop pki init chain',
+      'amop pki org bank-a --chain chain',
+      'amop pki relay conf --org bank-a --name relay',
+      'amop keys generate keys/bank-b',
+      'amop keys generate keys/settlement',
+    ],
+    cwd,
+  );
+  const files = 'key = "conf/node.key"\ncert = "conf/node.crt"\nca_cert = "conf/ca.crt"\n';
+  return `[[rpc.listener]]\nchannel_listen_ip = "127.0.0.1"\nchannel_listen_port = 0\n${files}`;
+}
+
+const byFirstLine = (snippets: readonly string[]): [string, string][] =>
+  snippets.map((snippet) => [snippet.split('\n', 1)[0], snippet]);
+
+/** Adds a snippet to the listener, and checks the whole as an operator would. */
+async function checkSnippet(cwd: string, listener: string, snippet: string): Promise<void> {
+  writeFileSync(join(cwd, 'merged.toml'), `${listener}\n${snippet}`);
+  expect(await runAll(['amop config check merged.toml'], cwd)).toMatch(/^merged\.toml is good$/m);
+}
+
+describe('docs/operations.md', () => {
+  const text = readPage('docs/operations.md');
+  const snippets = codeBlocks(text, 'toml');
+  const [unit] = codeBlocks(text, 'ini');
+  const cwd = join(root, 'operations');
+  let listener: string;
+
+  /** Runs a command of the page until it has said this, and ends it as systemd does. */
+  async function runRelay(command: string, says: RegExp): Promise<{ code: number | null; output: string }> {
+    const shells = new Shells({ cwd, env });
+    try {
+      const relay = shells.start(`exec ${command.replace(/^(?:\/usr\/bin\/)?node /, `'${process.execPath}' `)}`);
+      await relay.says(says);
+      relay.terminate();
+      return { code: await relay.end(), output: relay.output };
+    } finally {
+      shells.killAll();
+    }
   }
+
+  beforeAll(async () => {
+    listener = await makeRelayFolder(cwd);
+    symlinkSync(DIST_DIR, join(cwd, 'dist'));
+    const p2p = snippets.find((snippet) => snippet.includes('[p2p]')) ?? '';
+    const onFreePorts = p2p.replace(/^listen_port = \d+$/m, 'listen_ip = "127.0.0.1"\nlisten_port = 0');
+    writeFileSync(join(cwd, 'relay.toml'), `${listener}\n[admin]\nlisten_port = 0\n\n${onFreePorts}`);
+  });
+
+  it('has a command that starts a relay, whose first line is as the page shows it', async () => {
+    const [commands, ...others] = codeBlocks(text, 'sh');
+    expect(others).toEqual([]);
+    const lines = commands.trim().split('\n');
+    const start = lines.pop() ?? '';
+    // `npm test` has done what the lines before it do.
+    expect(lines.filter((line) => !/^npm (?:ci|run [\w:]+)$/.test(line))).toEqual([]);
+    const { code, output } = await runRelay(start, /"relay ready"/);
+    expect(code).toBe(0);
+    const shown = JSON.parse(codeBlocks(text, 'json')[0]) as unknown;
+    const logged = output.split('\n').find((line) => line.includes('"relay ready"')) ?? '';
+    expect(shapeOf(JSON.parse(logged))).toEqual(shapeOf(shown));
+  });
+
+  it.each(byFirstLine(snippets))('has a piece of a configuration that fits into one: %s', async (_title, snippet) => {
+    await checkSnippet(cwd, listener, snippet);
+  });
+
+  it('has a unit for systemd whose command runs, and whose times and codes are those of a relay', async () => {
+    const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
+    expect(
+      unit.split('\n').filter((line) => !/^(?:|#.*|\[(?:Unit|Service|Install)\]|[A-Z]\w+=\S.*)$/.test(line)),
+    ).toEqual([]);
+    const command = value('ExecStart').replace('/opt/amop-relay', cwd).replace('/etc/amop-relay', cwd);
+    expect(await runRelay(command, /"relay ready"/)).toMatchObject({ code: 0 });
+    writeFileSync(join(cwd, 'wrong.toml'), '[admin]\n');
+    const wrong = await runRelay(command.replace('relay.toml', 'wrong.toml'), /never/);
+    expect(wrong.code).toBe(Number(value('RestartPreventExitStatus')));
+    const rows = readPage('docs/configuration.md');
+    const defaultOf = (key: string) =>
+      Number(new RegExp(`^\\| \`${key}\` \\| [^|]+ \\| \`(\\d+)\``, 'm').exec(rows)?.[1]);
+    expect(Number(value('TimeoutStopSec')) * 1000).toBeGreaterThanOrEqual(defaultOf('drain_timeout_ms') + 3_000);
+    expect(Number(value('LimitNOFILE'))).toBeGreaterThan(defaultOf('sessions_max') + defaultOf('handshakes_max'));
+  });
+});
+
+/** Names and types of JSON, without its values. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shapeOf);
+  if (typeof value !== 'object' || value === null) return typeof value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, shapeOf(member)]));
+}
+
+describe('docs/private-topics.md', () => {
+  const snippets = codeBlocks(readPage('docs/private-topics.md'), 'toml');
+  const cwd = join(root, 'private-topics');
+  let listener: string;
+
+  beforeAll(async () => {
+    listener = await makeRelayFolder(cwd);
+  });
+
+  it('has pieces of a configuration', () => expect(snippets).toHaveLength(2));
+
+  it.each(byFirstLine(snippets))('has a piece of a configuration that fits into one: %s', async (_title, snippet) => {
+    await checkSnippet(cwd, listener, snippet);
+  });
 });

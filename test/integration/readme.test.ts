@@ -1,12 +1,13 @@
 /** What the README tells people to type works: its client example and its commands, on a relay as they would have it. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { until, withDeadline } from '../helpers/deadline.js';
+import { until } from '../helpers/deadline.js';
+import { codeBlocks, readPage } from '../helpers/documents.js';
 import { useMesh } from '../helpers/p2p/relays.js';
-import { DIST_DIR, KINDS, PROJECT_DIR } from '../helpers/pki.js';
+import { DIST_DIR, KINDS } from '../helpers/pki.js';
+import { type Shell, Shells } from '../helpers/shell.js';
 
 /** The relays of bank-a and bank-b, joined as in the demonstration. */
 const mesh = useMesh();
@@ -20,12 +21,12 @@ const DEMO_PORTS = [
 
 /** Stands for the folder of the clone: certificates where the demonstration puts them, the package under its name. */
 let clone: string;
-let readme: string;
-const running = new Set<ChildProcess>();
+let shells: Shells;
+const readme = readPage('README.md');
 
 beforeAll(async () => {
-  readme = await readFile(join(PROJECT_DIR, 'README.md'), 'utf8');
   clone = await mkdtemp(join(tmpdir(), 'amop-relay-readme-'));
+  shells = new Shells({ cwd: clone, deadlineMs: DEADLINE_MS });
   await mkdir(join(clone, 'node_modules'));
   await symlink(dirname(DIST_DIR), join(clone, 'node_modules', 'amop-relay'));
   await symlink(DIST_DIR, join(clone, 'dist'));
@@ -42,7 +43,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const child of running) child.kill('SIGKILL');
+  shells?.killAll();
   await rm(clone, { recursive: true, force: true });
 });
 
@@ -55,10 +56,8 @@ function onTestPorts(code: string): string {
 }
 
 /** Code blocks of one language that hold `part`. */
-function blocks(language: string, part: string): string[] {
-  const found = [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map((match) => match[1]);
-  return found.filter((block) => block.includes(part));
-}
+const blocks = (language: string, part: string): string[] =>
+  codeBlocks(readme, language).filter((block) => block.includes(part));
 
 /** The line of the README that runs this verb. */
 function command(verb: string): string {
@@ -68,63 +67,37 @@ function command(verb: string): string {
   return onTestPorts(found[0]);
 }
 
-class Shell {
-  stdout = '';
-  stderr = '';
-  readonly child: ChildProcess;
-  readonly #exit: Promise<number | null>;
-
-  constructor(line: string) {
-    // `exec`, so that a signal reaches the command and not the shell.
-    this.child = spawn('sh', ['-c', `exec ${line.replace(/^node /, `"${process.execPath}" `)}`], { cwd: clone });
-    running.add(this.child);
-    this.child.stdout?.on('data', (part) => {
-      this.stdout += part;
-    });
-    this.child.stderr?.on('data', (part) => {
-      this.stderr += part;
-    });
-    this.#exit = new Promise((done) => {
-      this.child.once('close', (code) => {
-        running.delete(this.child);
-        done(code);
-      });
-    });
-  }
-
-  ended(): Promise<number | null> {
-    return withDeadline(this.#exit, DEADLINE_MS, () => `the command to end; it wrote:\n${this.stdout}${this.stderr}`);
-  }
-}
+/** A line of the README under the Node of the test; `exec`, so that its exit code is that of the command after Ctrl-C, too. */
+const start = (line: string): Shell => shells.start(`exec ${line.replace(/^node /, `'${process.execPath}' `)}`);
 
 it('runs the client example of the README and prints what the README says', async () => {
   const [example, ...others] = blocks('js', 'amop-relay/client');
   expect(others).toEqual([]);
   await writeFile(join(clone, 'hello.mjs'), onTestPorts(example));
-  const run = new Shell('node hello.mjs');
-  expect({ code: await run.ended(), stderr: run.stderr }).toEqual({ code: 0, stderr: '' });
+  const run = start('node hello.mjs');
+  expect({ code: await run.end(), stderr: run.stderr }).toEqual({ code: 0, stderr: '' });
   expect(run.stdout).toBe('accepted: buy 100\n');
   expect(readme).toContain('It prints `accepted: buy 100`.');
 });
 
 it('runs the commands of the README: one subscriber answers a request and gets a multicast', async () => {
-  const subscriber = new Shell(command('sub'));
+  const subscriber = start(command('sub'));
   await until(
     () => subscriber.stderr.includes('subscribed'),
     () => `the subscription; it wrote:\n${subscriber.stdout}${subscriber.stderr}`,
   );
   // The subscription crosses to the other relay.
   await mesh().settled(1);
-  const request = new Shell(command('request'));
-  expect(await request.ended()).toBe(0);
+  const request = start(command('request'));
+  expect(await request.end()).toBe(0);
   expect(request.stdout).toBe('accepted\n');
-  const multicast = new Shell(command('multicast'));
-  expect(await multicast.ended()).toBe(0);
+  const multicast = start(command('multicast'));
+  expect(await multicast.end()).toBe(0);
   await until(
     () => subscriber.stdout.includes('news\tmarkets are open\n'),
     () => `the multicast; the subscriber wrote:\n${subscriber.stdout}${subscriber.stderr}`,
   );
   expect(subscriber.stdout).toBe('orders\tbuy 100\nnews\tmarkets are open\n');
-  subscriber.child.kill('SIGINT');
-  expect(await subscriber.ended()).toBe(0);
+  subscriber.interrupt();
+  expect(await subscriber.end()).toBe(0);
 });

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { METRIC_TABLE, REQUEST_DURATION, TLS_HANDSHAKE_FAILURES } from '../../src/admin/metric-table.js';
 import { PRIVATE_PAIRS, RELOADED_AT, RELOADS } from '../../src/admin/metrics.js';
@@ -11,6 +12,7 @@ import { RELAY_ERROR_CODES } from '../../src/base/errors.js';
 import { FAILURE_REASONS } from '../../src/base/failure-reason.js';
 import { DEFAULT_LIMITS } from '../../src/base/limits.js';
 import { P2P_CLOSE_REASONS, P2P_REFUSALS } from '../../src/base/p2p-close-reason.js';
+import { createProgram } from '../../src/cli/program.js';
 import { AmopCode } from '../../src/client/index.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,8 +32,10 @@ const EXPECTED_PAGES = [
   'docs/client.md',
   'docs/configuration.md',
   'docs/errors.md',
+  'docs/migrating-from-the-java-demos.md',
   'docs/operations.md',
   'docs/protocol.md',
+  'docs/quickstart.md',
   'docs/sdks.md',
   'docs/security.md',
 ];
@@ -46,6 +50,27 @@ const packageJson = JSON.parse(text('package.json')) as Record<
 const prose = (page: string): string => text(page).replace(/^```.*?^```$/gms, '');
 /** Inline code of a page. */
 const codeSpans = (page: string): string[] => [...prose(page).matchAll(/`([^`\n]+)`/g)].map((match) => match[1]);
+
+/** What a command line names that does not exist: its verb, or options of it. */
+function unknownWords(program: Command, line: string): string[] {
+  let command = program;
+  const words = line.split(' ');
+  for (const word of words) {
+    const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (next === undefined) break;
+    command = next;
+  }
+  if (command === program && /^[a-z]/.test(words[0])) return [line];
+  const known = new Set([
+    '--help',
+    ...command.options.map(({ long }) => long),
+    ...command.options.map(({ short }) => short),
+  ]);
+  return words
+    .map((word) => /^--?[a-zA-Z][\w-]*/.exec(word)?.[0])
+    .filter((option) => option !== undefined && !known.has(option))
+    .map((option) => `${line}: ${option}`);
+}
 
 /** Names of the headings as GitHub makes them. */
 function anchors(page: string): Set<string> {
@@ -97,6 +122,18 @@ describe('documents', () => {
       [...span.matchAll(/(?:^| )((?:src|native|scripts|test|bench|docs)\/[\w./-]*)/g)].map((match) => match[1]),
     );
     expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
+  it.each(PAGES.filter((page) => page.startsWith('docs/')))('%s is found from the README', (page) => {
+    expect(text('README.md')).toContain(`](${page})`);
+  });
+
+  it.each(PAGES)('%s names only commands and options of amop that exist', (page) => {
+    const program = createProgram('0.0.0', async () => {});
+    const unknown = codeSpans(page).flatMap((span) =>
+      [...span.matchAll(/(?:^|[|(] ?)amop ([^|]+)/g)].flatMap(([, line]) => unknownWords(program, line)),
+    );
+    expect(unknown).toEqual([]);
   });
 
   it.each(PAGES)('%s names only npm scripts that exist', (page) => {
