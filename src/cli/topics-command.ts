@@ -15,8 +15,8 @@ export function addTopicsCommand(program: Verb, act: Act): void {
     .command('topics')
     .summary('list the topics that somebody subscribes to')
     .description(
-      'Lists the topics that somebody subscribes to. A relay knows how many sessions do; a 2.x node shows the topics of its ' +
-        'peers only and does not count. Names of the private-topic exchange are not shown.',
+      'Lists the topics that somebody subscribes to, at the relay and at its peers. Relays count the sessions that do; 2.x nodes ' +
+        'do not, and show the topics of their peers only. Names of the private-topic exchange are not shown.',
     )
     .option('-W, --timeout <time>', 'longest wait for the relays (default 5s)', parseDuration);
   addConnectionOptions(command)

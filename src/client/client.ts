@@ -252,8 +252,8 @@ export class AmopClient extends EventEmitter<ClientEvents> {
   }
 
   /**
-   * Topics that somebody subscribes to, of all relays that are connected, sorted. Relays know the number of subscribers;
-   * 2.x nodes know the topics of their peers only.
+   * Topics that somebody subscribes to, at the relays that are connected and at their peers, sorted. Relays know the number of
+   * subscribers; 2.x nodes know the topics of their peers only.
    * @throws AmopError when no relay answered
    */
   async topics(options: CallOptions = {}): Promise<TopicInfo[]> {

@@ -9,7 +9,7 @@ import type { Session } from './session.js';
 
 export interface TopicInfo {
   readonly topic: string;
-  /** Sessions that subscribe to it, as far as the relay knows; undefined behind a 2.x node, which does not count. */
+  /** Sessions that subscribe to it at relays; undefined when only 2.x nodes have some, which do not count them. */
   readonly subscribers: number | undefined;
 }
 
@@ -20,7 +20,7 @@ const ANSWER_BOUNDS: JsonBounds = { bytesMax: 8 * 1024 * 1024, depthMax: 8, sepa
 const ANY_GROUP = 1;
 
 /**
- * Asks one server: a relay for its topics, a 2.x node for those of its peers (a node does not show its own).
+ * Asks one server: a relay for its topics and those of its peers, a 2.x node for those of its peers (a node does not show its own).
  * @throws AmopError
  */
 export async function askTopics(session: Session, deadline: Deadline): Promise<TopicInfo[]> {
@@ -64,8 +64,9 @@ function relayTopics(result: readonly unknown[]): TopicInfo[] {
   return result.map((row) => {
     const topic = isJsonObject(row) ? member(row, 'topic') : undefined;
     const subscribers = isJsonObject(row) ? member(row, 'subscribers') : undefined;
-    if (typeof topic !== 'string' || typeof subscribers !== 'number') throw new Error('a row without topic and count');
-    return { topic, subscribers };
+    if (typeof topic !== 'string' || (typeof subscribers !== 'number' && subscribers !== null))
+      throw new Error('a row without topic and count');
+    return { topic, subscribers: subscribers ?? undefined };
   });
 }
 

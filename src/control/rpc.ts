@@ -60,7 +60,7 @@ export function answerRpc(source: RpcSource, session: number, body: Uint8Array, 
     case 'getNodeInfo':
       return formatRpcResult(id, nodeInfo(source));
     case 'amop_topics':
-      if (ownClient) return formatRpcResult(id, source.topics.visible().slice(0, LISTED_TOPICS_MAX));
+      if (ownClient) return formatRpcResult(id, subscribedTopics(source).slice(0, LISTED_TOPICS_MAX));
       break;
     case 'amop_privateStatus':
       if (ownClient)
@@ -74,6 +74,19 @@ export function answerRpc(source: RpcSource, session: number, body: Uint8Array, 
   );
 }
 
+/** Visible topics of this relay and of its peers, sorted, with the sessions that relays count; null where only nodes have some. */
+function subscribedTopics(source: RpcSource): { topic: string; subscribers: number | null }[] {
+  const counts = new Map<string, number | null>();
+  for (const { topic, subscribers } of source.topics.visible()) counts.set(topic, subscribers);
+  for (const { isRelay, topics } of source.peers()) {
+    for (const [topic, subscribers] of topics) {
+      const known = counts.get(topic) ?? null;
+      counts.set(topic, isRelay ? (known ?? 0) + subscribers : known);
+    }
+  }
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([topic, subscribers]) => ({ topic, subscribers }));
+}
+
 type NodeInfo = { Agency: string; IPAndPort: string; Node: string; NodeID: string; Topic: string[] };
 
 function peerInfo({ agency, remote, name, nodeId, topics }: ListedPeer): NodeInfo {
@@ -82,7 +95,7 @@ function peerInfo({ agency, remote, name, nodeId, topics }: ListedPeer): NodeInf
     IPAndPort: remote,
     Node: name,
     NodeID: nodeId,
-    Topic: topics.slice(0, LISTED_TOPICS_MAX),
+    Topic: [...topics.keys()].slice(0, LISTED_TOPICS_MAX),
   };
 }
 

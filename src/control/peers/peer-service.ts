@@ -69,13 +69,15 @@ export interface EndpointStatus {
   readonly problem: string | undefined;
 }
 
-/** A peer as JSON-RPC `getPeers` lists it. */
+/** A peer as JSON-RPC lists it. */
 export interface ListedPeer {
   readonly nodeId: string;
   readonly agency: string;
   readonly name: string;
   readonly remote: string;
-  readonly topics: readonly string[];
+  readonly isRelay: boolean;
+  /** Announced topics with their subscriber sessions; a 2.x node does not count them. */
+  readonly topics: ReadonlyMap<string, number>;
 }
 
 interface LinkRecord {
@@ -213,12 +215,13 @@ export class PeerService {
     return this.#book
       .peers()
       .filter(({ state }) => state === 'active')
-      .map(({ link, nodeId, agency, name, remote }) => ({
+      .map(({ link, nodeId, agency, name, remote, kind }) => ({
         nodeId,
         agency,
         name,
         remote,
-        topics: [...this.#gossip.view(link, nowMs).topics.keys()],
+        isRelay: kind === 'relay',
+        topics: this.#gossip.view(link, nowMs).topics,
       }));
   }
 
