@@ -331,8 +331,10 @@ export class PrivateRoutes {
     const state = this.#states.get(session.id);
     const route = state?.senderOf.get(name) ?? (this.#agents.maySend(session.identity, name) ? AGENT_ROUTE : undefined);
     const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
-    // Behind those that wait, too: what the result allows is told before the result is settled.
-    const waits = state !== undefined && state.unsettled > 0 && (!topic || state.parked.length > 0);
+    // Behind those that wait, too: what the result allows is told before the result is settled. A multicast is for everybody whom it
+    // allows, so it waits even where somebody was allowed before.
+    const waits =
+      state !== undefined && state.unsettled > 0 && (!topic || state.parked.length > 0 || !isUnicast(frame));
     if (waits && state.parked.length < PARKED_MAX) {
       session.held(frame.length);
       state.parked.push(owned(frame));
