@@ -2,7 +2,8 @@
  * Challenges in the relay's own name that wait for their signature.
  *
  * Invariant: of each pair only the last challenge counts, and once. An answer that comes late, to a challenge before it, would be
- * believed about a question that it is no answer to; one that is being checked while the keys change would be believed by the old ones.
+ * believed about a question that it is no answer to; so would one that is being checked while the pair is challenged anew, by other
+ * keys perhaps.
  */
 import { randomBytes } from 'node:crypto';
 
@@ -57,11 +58,6 @@ export class AgentChallenges {
     if (this.#byPair.get(keyOf(challenge)) !== challenge) return false;
     this.#drop(challenge);
     return true;
-  }
-
-  /** The keys of these message topics are others: what is under way was asked about the old ones. */
-  forget(concerns: (messageTopic: string) => boolean): void {
-    for (const challenge of [...this.#byPair.values()]) if (concerns(challenge.messageTopic)) this.#drop(challenge);
   }
 
   #drop(challenge: AgentChallenge): void {

@@ -184,7 +184,6 @@ export class PrivateTopics {
     const nowMs = this.#nowMs;
     this.#maySend = maySend;
     for (const local of this.#sessions.values()) this.#setSender(local, local.topics);
-    this.#agentChallenges.forget((messageTopic) => changes.receivers.has(messageTopic));
     this.#certification.setSender(AGENT, agentTopics, nowMs);
     for (const messageTopic of changes.own) this.#resting.set(messageTopic, nowMs + REST_MS);
     this.#unannounced ||= changes.own.size > 0;

@@ -367,5 +367,13 @@ describe('a change of the configuration', () => {
     });
     world.routes.setAgents([receiving('new bank/sdk1')]);
     expect(givenTo(world, bob)).toHaveLength(1);
+    // Who sends by itself may be named by it as well.
+    const alice = world.session(pushOf(N));
+    const posts = world.posts.length;
+    alice.identity = { ...alice.identity, organisation: 'new bank' };
+    world.routes.setAgents([receiving('new bank/sdk1')]);
+    expect(world.posts.slice(posts)).toMatchObject([
+      { type: 'private-topics', session: { id: alice.id, organisation: 'new bank' }, topics: [pushOf(N)] },
+    ]);
   });
 });

@@ -45,15 +45,6 @@ describe('a challenge in the relay’s own name', () => {
     expect([challenges.answered(first.seq), challenges.answered(second.seq)]).toEqual([first, second]);
   });
 
-  it('counts no more when the keys of its topic are others, answered meanwhile or not', () => {
-    const challenges = new AgentChallenges();
-    const [open, checked, other] = [pair('1'), pair('2'), pair('1', 'm')].map((one) => challenges.open(one));
-    challenges.answered(checked.seq);
-    challenges.forget((messageTopic) => messageTopic === 'n');
-    expect([challenges.answered(open.seq), challenges.settle(checked)]).toEqual([undefined, false]);
-    expect(challenges.answered(other.seq)).toBe(other);
-  });
-
   it('is remembered with 16,383 others', () => {
     const challenges = new AgentChallenges();
     const first = challenges.open(pair('first'));

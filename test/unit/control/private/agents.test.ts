@@ -231,6 +231,20 @@ describe('a receiver that the relay certifies', () => {
     expect([failures(), state()]).toEqual([0, 'failed: unanswered']);
   });
 
+  it('has not failed because another one with the same challenge topic has', async () => {
+    const { world, challenged, answer, answerRight, doors } = open(N);
+    for (const who of [bob, { ...carol, certificateDigest: bob.certificateDigest }]) world.has(who, N, V);
+    const [first, ...more] = challenged();
+    expect(more).toEqual([]);
+    world.pass(8_000);
+    const [second] = challenged();
+    expect([first.endpoint, second.endpoint]).toEqual([2, 3]);
+    await answer(first, undefined);
+    expect(world.count('challenge-failed')).toBe(0);
+    await answerRight(second);
+    expect(doors()).toEqual([`+${AGENT}>3`]);
+  });
+
   it('is let in by an answer after the question was given up, as long as no other one is open', async () => {
     const { world, challenged, answerRight, doors } = open(N);
     world.has(bob, N, V);
