@@ -192,7 +192,13 @@ describe('sessions', () => {
     const far = await joinCertifier(mesh(), 0, name, first);
     const bob = await joinPlain(await mesh().connect(1), name);
     const eve = await joinPlain(await strangerAt(1), name);
-    for (const { sender } of [near, far]) await certifiedBy(sender, 2);
+    for (const { sender } of [near, far]) {
+      await certifiedBy(sender, 2);
+      await sender.client.response(sender.client.multicast(messageTopic(name), 'before'));
+    }
+    for (const client of [bob, eve]) {
+      await until(() => client.framesOf(TYPE.multicast).length === 2, 'what both are sent before');
+    }
     await reload(1, replaced(name, ',"agencyB/sdkB"', ''));
     await eve.barrier();
     const stolen = () => eve.framesOf(TYPE.unicast).length + eve.framesOf(TYPE.multicast).length;
@@ -201,7 +207,7 @@ describe('sessions', () => {
       for (let n = 0; n < 20; n++) await sender.request(`${n}`);
       await sender.client.response(sender.client.multicast(messageTopic(name), `of ${sender.client.name}`));
     }
-    await until(() => bob.framesOf(TYPE.multicast).length === 2, 'both multicasts at Bob');
+    await until(() => bob.framesOf(TYPE.multicast).length === 4, 'both multicasts at Bob');
     await eve.barrier();
     expect(stolen(), 'nothing from the moment of the reload on').toBe(before);
     for (const { sender } of [near, far]) expect((await sender.request('x')).result).toBe(0);

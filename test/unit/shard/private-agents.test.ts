@@ -76,7 +76,7 @@ describe('a challenge topic of the relay’s own', () => {
       ...agents.challengeTopicsFor(bob, [M]),
       ...new PrivateAgents(both, sign).challengeTopicsFor(alice, [N, M]),
     ];
-    expect(new Set(topics).size).toBe(5);
+    expect(new Set(topics.map((topic) => topic.slice(-32))).size).toBe(5);
     const [first] = topics;
     agents.replace([]);
     expect(agents.challengeTopicsFor(alice, [N])).toEqual([]);
