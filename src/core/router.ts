@@ -397,8 +397,9 @@ export class Router implements Filter {
   ): number {
     const isPrivate = only !== undefined || topic instanceof DetachedTopic;
     const first = isPrivate ? new Set<number>() : undefined;
+    const route = isPrivate ? topic : undefined;
     const { changes } = this.#topics;
-    const seen = this.#seen.note(frame, sender.id, !sender.isPeer, changes, nowMs, first, topic);
+    const seen = this.#seen.note(frame, sender.id, !sender.isPeer, changes, nowMs, first, route);
     // Copies that came from peers have gone to sessions only: peers get the first one that a session sends.
     const toPeers = !sender.isPeer && !seen?.forwarded;
     // Nobody subscribed anywhere since the last copy: the usual case, decided without looking at the subscribers.
@@ -407,7 +408,7 @@ export class Router implements Filter {
       return -1;
     }
     const receivers = seen ? seen.receivers : first;
-    const toOthers = seen !== undefined && !sender.isPeer && seen.route !== topic;
+    const toOthers = seen !== undefined && !sender.isPeer && seen.route !== route;
     const ticket = this.#pending.nextTicket();
     let copies = 0;
     topic.subscribers.forEach((endpoint, since) => {
@@ -425,7 +426,7 @@ export class Router implements Filter {
     });
     if (!seen) return copies;
     if (toPeers) seen.forwarded = true;
-    if (!sender.isPeer) seen.route = topic;
+    if (!sender.isPeer) seen.route = route;
     seen.changes = changes;
     addSender(seen, sender);
     return copies === 0 ? -1 : copies;

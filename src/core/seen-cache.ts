@@ -18,7 +18,7 @@ export interface SeenMessage {
   forwarded: boolean;
   /** Of a message on a private topic: whom it was handed to, since each sender of it may have receivers of its own. */
   receivers: Set<number> | undefined;
-  /** By what a copy of it last went to the peers. */
+  /** Of a message on a private topic: by what a copy of it last went to the peers. */
   route: Topic | undefined;
   readonly untilMs: number;
 }
