@@ -28,8 +28,8 @@ export function addOperateCommands(program: Verb, act: Act): void {
     .command('reload')
     .summary('let a relay read its configuration anew')
     .description(
-      'Lets a running relay take over certificates, lists, limits, log level and peers from its configuration file. Sessions ' +
-        'that stay allowed live on. A configuration with a mistake changes nothing.',
+      'Lets a running relay take over certificates, lists, limits, private topics, log level and peers from its configuration ' +
+        'file. Sessions that stay allowed live on. A configuration with a mistake changes nothing.',
     )
     .addOption(adminOption())
     .addOption(tokenOption())

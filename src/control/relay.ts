@@ -4,8 +4,6 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createSecp256k1 } from '../addon/secp256k1.js';
-import { SignatureVerifier } from '../addon/signature-verifier.js';
 import { createHealth } from '../admin/health.js';
 import { type AdminAddress, createAdminServer } from '../admin/http.js';
 import type { RelayLogger } from '../admin/log.js';
@@ -18,15 +16,16 @@ import { createStatMemory, Stats } from '../base/stats.js';
 import { type ConfigResult, type NodeAddress, parseNodeAddress, type RelayConfig } from '../config/index.js';
 import { namesOf } from '../pki/peer.js';
 import type { BoundListener, BoundP2p, ShardToControl } from '../shard/messages.js';
-import type { PrivateSubscriber } from '../wire/mesh/relay-topics.js';
 import { PeerService } from './peers/peer-service.js';
 import { type Prepared, prepare } from './prepare.js';
+import { ChallengeVerifier } from './private/challenge-verifier.js';
 import { PrivateAccess } from './private/private-access.js';
-import { PrivateTopics, type PrivateTopicsOptions } from './private/private-topics.js';
+import { type PrivateRules, PrivateTopics } from './private/private-topics.js';
 import { noteReload, prepareReload, type Reloadable, type ReloadOutcome } from './reload.js';
 import { answerRpc, type RpcSource } from './rpc.js';
 import { ShardPool } from './shard-pool.js';
 import { TopicDirectory } from './topic-directory.js';
+import { keyChanges } from './topic-keys.js';
 
 /** One shard is enough for a relay on its own; more need the ring between shards. */
 const SHARDS = 1;
@@ -38,8 +37,6 @@ const PEER_TICK_MS = 20;
 const PRIVATE_TICK_MS = 100;
 /** A shard takes over what was read anew in milliseconds, ten thousand sessions included. */
 const RELOAD_TIMEOUT_MS = 5_000;
-/** A check of a signature takes a fraction of a millisecond. */
-const VERIFY_TIMEOUT_MS = 2_000;
 /** The shard that holds the links to peers. */
 const PEER_SHARD = 0;
 
@@ -86,9 +83,19 @@ export async function startRelay({ config, logger, load, passphrase }: RelayOpti
   let lost: string | undefined;
   const stats = createStatMemory();
   const post = (message: Parameters<ShardPool['post']>[1]) => pool.post(PEER_SHARD, message);
-  const privates = createPrivateTopics(config, prepared, logger, new Stats(stats), post, (subscribers) =>
-    peers?.privateTopicsChanged(subscribers),
-  );
+  const verifier = new ChallengeVerifier(prepared.receiverKeys);
+  const privates = new PrivateTopics({
+    ownNodeId: identityOfNode(prepared).nodeId,
+    certifyLocal: config.private_topics.certify_local,
+    ttlMs: config.private_topics.certification_seconds * 1_000,
+    ...privateRules(config, prepared),
+    verify: (messageTopic, challenge, signature) => verifier.verify(messageTopic, challenge, signature),
+    logger,
+    clock: systemClock,
+    stats: new Stats(stats),
+    post,
+    announce: (subscribers) => peers?.privateTopicsChanged(subscribers),
+  });
   const peers = createPeerService(config, prepared, privates, logger, new Stats(stats), post);
 
   const rpcSource: RpcSource = {
@@ -99,7 +106,7 @@ export async function startRelay({ config, logger, load, passphrase }: RelayOpti
     endpoint: () => endpointOf(pool.listeners),
     topics,
     peers: () => peers?.listed() ?? [],
-    privateStatus: (session) => privates.status(session),
+    privateStatus: (session, agentTopics) => privates.status(session, agentTopics),
   };
   const onMessage = (shard: number, message: ShardToControl): void => {
     switch (message.type) {
@@ -110,7 +117,7 @@ export async function startRelay({ config, logger, load, passphrase }: RelayOpti
         pool.post(shard, {
           type: 'rpc-reply',
           call: message.call,
-          body: answerRpc(rpcSource, message.session, message.body, message.ownClient),
+          body: answerRpc(rpcSource, message, message.body),
         });
         return;
       case 'subscriptions':
@@ -165,13 +172,14 @@ export async function startRelay({ config, logger, load, passphrase }: RelayOpti
     const next = prepareReload(current, load, logger, passphrase);
     if (!next.ok) return next;
     const { config, prepared, kept } = next;
+    const changes = keyChanges(current.prepared, prepared);
     current = next;
     logger.setLevel(config.log.level);
     const done = applied();
     post({ type: 'reload', setup: prepared.setup });
     peers?.reload({ ...peerRules(config), endpoints: endpointsOf(config) });
-    const access = new PrivateAccess(config.private_topic);
-    privates.setAccess((name, session) => access.maySend(name, session));
+    verifier.setKeys(prepared.receiverKeys);
+    privates.setRules(privateRules(config, prepared), changes);
     return { ok: true, kept, closed: await done };
   };
   let reloading: Promise<unknown> = Promise.resolve();
@@ -287,43 +295,9 @@ function peerRules(config: RelayConfig) {
   };
 }
 
-/** Checks signatures as the SDKs make them; the addon is loaded where there is a key to check against. */
-function challengeVerifier(keys: Prepared['receiverKeys']): PrivateTopicsOptions['verify'] {
-  if (keys.size === 0) return () => Promise.resolve(false);
-  const ready = createSecp256k1().then((secp256k1) => ({
-    secp256k1,
-    verifier: new SignatureVerifier(secp256k1, { timeoutMs: VERIFY_TIMEOUT_MS }),
-  }));
-  return async (messageTopic, challenge, signature) => {
-    const { secp256k1, verifier } = await ready;
-    const digest = secp256k1.keccak256(challenge);
-    const checks = (keys.get(messageTopic) ?? []).map((publicKey) => verifier.verify({ signature, digest, publicKey }));
-    return (await Promise.all(checks)).includes('valid');
-  };
-}
-
-function createPrivateTopics(
-  config: RelayConfig,
-  prepared: Prepared,
-  logger: Logger,
-  stats: Stats,
-  post: (message: Parameters<ShardPool['post']>[1]) => void,
-  announce: (subscribers: ReadonlyMap<string, readonly PrivateSubscriber[]>) => void,
-): PrivateTopics {
+function privateRules(config: RelayConfig, { receiverKeys }: Prepared): PrivateRules {
   const access = new PrivateAccess(config.private_topic);
-  return new PrivateTopics({
-    ownNodeId: identityOfNode(prepared).nodeId,
-    certifyLocal: config.private_topics.certify_local,
-    ttlMs: config.private_topics.certification_seconds * 1_000,
-    maySend: (name, session) => access.maySend(name, session),
-    agentTopics: [...prepared.receiverKeys.keys()],
-    verify: challengeVerifier(prepared.receiverKeys),
-    logger,
-    clock: systemClock,
-    stats,
-    post,
-    announce,
-  });
+  return { maySend: (name, session) => access.maySend(name, session), agentTopics: [...receiverKeys.keys()] };
 }
 
 /**

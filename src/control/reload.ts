@@ -21,7 +21,6 @@ const FIXED: readonly (readonly [path: string, read: (config: RelayConfig) => un
   ['compatibility.supported_version', (c) => c.compatibility.supported_version],
   ['chain', (c) => c.chain],
   ['private_topics', (c) => c.private_topics],
-  ['private_topic', (c) => c.private_topic.filter(({ sessions }) => sessions !== undefined)],
   ['admin', (c) => c.admin],
   ['log.format', (c) => c.log.format],
 ];

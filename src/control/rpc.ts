@@ -2,6 +2,8 @@
  * JSON-RPC over 0x12: what SDKs ask of a node before they use it (2.x SDK specification, section 4). There is no ledger here;
  * everything about one is refused in words.
  */
+
+import type { ShardToControl } from '../shard/messages.js';
 import { formatRpcError, formatRpcResult, parseRpcRequest, RpcErrorCode } from '../wire/channel/json-rpc.js';
 import type { ListedPeer } from './peers/peer-service.js';
 import type { PrivateStatus } from './private/private-topics.js';
@@ -25,12 +27,19 @@ export interface RpcSource {
   readonly endpoint: () => string;
   readonly topics: TopicDirectory;
   readonly peers: () => readonly ListedPeer[];
-  /** Pairs of private topics in which a session takes part. */
-  readonly privateStatus: (session: number) => readonly PrivateStatus[];
+  /** Pairs of private topics in which a session takes part, those included for which the relay stands in its place. */
+  readonly privateStatus: (session: number, agentTopics: readonly string[]) => readonly PrivateStatus[];
 }
 
+/** Who asks, as the shard knows it. */
+export type RpcCaller = Pick<
+  Extract<ShardToControl, { readonly type: 'rpc' }>,
+  'session' | 'ownClient' | 'agentTopics'
+>;
+
 /** Answers one request body of a session with one reply body. `ownClient` opens the methods of the relay itself. */
-export function answerRpc(source: RpcSource, session: number, body: Uint8Array, ownClient: boolean): Buffer {
+export function answerRpc(source: RpcSource, caller: RpcCaller, body: Uint8Array): Buffer {
+  const { session, ownClient, agentTopics } = caller;
   const request = parseRpcRequest(body);
   if (!request.ok) return request.reply;
   const { id, method } = request;
@@ -64,7 +73,10 @@ export function answerRpc(source: RpcSource, session: number, body: Uint8Array, 
       break;
     case 'amop_privateStatus':
       if (ownClient)
-        return formatRpcResult(id, source.privateStatus(session).slice(0, LISTED_TOPICS_MAX).map(pairInfo));
+        return formatRpcResult(
+          id,
+          source.privateStatus(session, agentTopics).slice(0, LISTED_TOPICS_MAX).map(pairInfo),
+        );
       break;
   }
   return formatRpcError(

@@ -15,6 +15,45 @@ export interface TopicKeys {
   readonly privateKey: Uint8Array | undefined;
 }
 
+/** Message topics that had keys and have others after a reload. */
+export interface KeyChanges {
+  /** Those of the receivers that the relay certifies. */
+  readonly receivers: ReadonlySet<string>;
+  /** The one that the relay answers challenges with. */
+  readonly own: ReadonlySet<string>;
+}
+
+/** The parts of what a configuration names that hold keys of private topics. */
+export interface PreparedKeys {
+  readonly receiverKeys: ReadonlyMap<string, readonly Uint8Array[]>;
+  readonly setup: { readonly agents: readonly Pick<TopicKeys, 'messageTopic' | 'privateKey'>[] };
+}
+
+export function keyChanges(before: PreparedKeys, now: PreparedKeys): KeyChanges {
+  return {
+    receivers: differing(setsOf(before.receiverKeys), setsOf(now.receiverKeys)),
+    own: differing(ownOf(before), ownOf(now)),
+  };
+}
+
+/** Neither the order of keys nor one that is named twice matters. */
+function setsOf(keys: PreparedKeys['receiverKeys']): Map<string, string> {
+  return new Map([...keys].map(([topic, points]) => [topic, [...new Set(points.map(hexOf))].sort().join()]));
+}
+
+function ownOf({ setup }: PreparedKeys): Map<string, string> {
+  return new Map(
+    setup.agents.flatMap(({ messageTopic, privateKey }) => (privateKey ? [[messageTopic, hexOf(privateKey)]] : [])),
+  );
+}
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** Names that stand for something else in the second one. */
+function differing(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): ReadonlySet<string> {
+  return new Set([...before.keys()].filter((name) => now.has(name) && now.get(name) !== before.get(name)));
+}
+
 /** @throws RelayError `config-unreadable` or `key-invalid` */
 export function loadTopicKeys(
   topic: RelayConfig['private_topic'][number],

@@ -85,6 +85,8 @@ interface Pair {
   renewMs: number;
   sinceMs: number;
   failure: PairFailure | undefined;
+  /** Of the last renewal, while what is left of the time lasts. */
+  renewalFailure: PairFailure | undefined;
   /** Which of the challenge topics is asked next. */
   turn: number;
 }
@@ -178,17 +180,46 @@ export class Certification {
     return 'not-asked';
   }
 
-  /** A challenge of the sender on this topic was not answered by a signature. */
-  challengeFailed(sender: string, challengeTopic: string, nowMs: number): void {
+  /**
+   * A challenge of the sender on this topic was not answered by a signature.
+   * @param nodeId of the subscriber, where it is known: another one may be asked about on the same topic by now
+   */
+  challengeFailed(sender: string, challengeTopic: string, nowMs: number, nodeId?: string): void {
     const topics = this.#senders.get(sender)?.topics ?? [];
     for (const topic of topics) {
       for (const pair of this.#pairs.get(keyOf(sender, topic))?.values() ?? []) {
         if (pair.askedMs === undefined || pair.askedTopic !== challengeTopic) continue;
+        if (nodeId !== undefined && pair.subscriber.nodeId !== nodeId) continue;
         this.#fail(pair, 'challenge-failed', nowMs);
         this.#askNext(pair.sender, topic, nowMs);
         return;
       }
     }
+  }
+
+  /**
+   * The keys behind some pairs are others now: nothing that was found by the old ones counts, nor does the wait after a failure.
+   * @returns how many pairs
+   */
+  startAnew(concerns: (sender: string, subscriber: Subscriber) => boolean, nowMs: number): number {
+    let count = 0;
+    for (const [key, pairs] of this.#pairs) {
+      for (const pair of pairs.values()) {
+        if (pair.subscriber.trusted || !concerns(pair.sender.id, pair.subscriber)) continue;
+        count++;
+        this.#revoke(pair, nowMs);
+        pair.askedMs = undefined;
+        pair.openUntilMs = 0;
+        pair.lastAskedMs = Number.NEGATIVE_INFINITY;
+        pair.sinceMs = nowMs;
+        pair.failure = undefined;
+        pair.renewalFailure = undefined;
+        pair.backoff.succeeded();
+      }
+      const [first] = pairs.values();
+      if (first) this.#askNext(first.sender, topicOf(key), nowMs);
+    }
+    return count;
   }
 
   /** Ends what took too long and asks what is due. Call it every few tens of milliseconds. */
@@ -199,6 +230,7 @@ export class Certification {
           this.#fail(pair, 'unanswered', nowMs);
         if (pair.certifiedUntilMs !== undefined && nowMs >= pair.certifiedUntilMs) {
           this.#revoke(pair, nowMs);
+          pair.failure = pair.renewalFailure;
           this.#actions.outcome(pair.sender.id, pair.subscriber, 'expired');
         }
       }
@@ -292,6 +324,7 @@ export class Certification {
       renewMs: 0,
       sinceMs: nowMs,
       failure: undefined,
+      renewalFailure: undefined,
       turn: 0,
     };
     pairs.set(subscriber.id, pair);
@@ -350,6 +383,7 @@ export class Certification {
     pair.certifiedUntilMs = nowMs + this.#ttlMs;
     pair.renewMs = nowMs + this.#ttlMs * RENEW_AT;
     pair.failure = undefined;
+    pair.renewalFailure = undefined;
     pair.backoff.succeeded();
     this.#actions.outcome(pair.sender.id, pair.subscriber, 'certified');
     if (!isNew) return;
@@ -366,6 +400,8 @@ export class Certification {
     if (pair.certifiedUntilMs === undefined) {
       if (pair.failure === undefined) pair.sinceMs = nowMs;
       pair.failure = failure;
+    } else {
+      pair.renewalFailure = failure;
     }
     this.#actions.outcome(pair.sender.id, pair.subscriber, failure);
   }

@@ -397,8 +397,9 @@ export class Router implements Filter {
   ): number {
     const isPrivate = only !== undefined || topic instanceof DetachedTopic;
     const first = isPrivate ? new Set<number>() : undefined;
+    const route = isPrivate ? topic : undefined;
     const { changes } = this.#topics;
-    const seen = this.#seen.note(frame, sender.id, !sender.isPeer, changes, nowMs, first);
+    const seen = this.#seen.note(frame, sender.id, !sender.isPeer, changes, nowMs, first, route);
     // Copies that came from peers have gone to sessions only: peers get the first one that a session sends.
     const toPeers = !sender.isPeer && !seen?.forwarded;
     // Nobody subscribed anywhere since the last copy: the usual case, decided without looking at the subscribers.
@@ -407,13 +408,14 @@ export class Router implements Filter {
       return -1;
     }
     const receivers = seen ? seen.receivers : first;
+    const toOthers = seen !== undefined && !sender.isPeer && seen.route !== route;
     const ticket = this.#pending.nextTicket();
     let copies = 0;
     topic.subscribers.forEach((endpoint, since) => {
       if (endpoint === sender || (endpoint.isPeer && sender.isPeer)) return;
       if ((only && !only.has(endpoint.id)) || seen?.senders.includes(endpoint.id)) return;
       const had = receivers ? receivers.has(endpoint.id) : seen !== undefined && since <= seen.changes;
-      if (had && !(endpoint.isPeer && toPeers)) return;
+      if (had && !(endpoint.isPeer && (toPeers || (toOthers && namesReceivers(topic, endpoint))))) return;
       if (!endpoint.deliver(frame, ticket, topic, sender)) {
         onDropped();
         return;
@@ -424,6 +426,7 @@ export class Router implements Filter {
     });
     if (!seen) return copies;
     if (toPeers) seen.forwarded = true;
+    if (!sender.isPeer) seen.route = route;
     seen.changes = changes;
     addSender(seen, sender);
     return copies === 0 ? -1 : copies;
@@ -478,6 +481,14 @@ function hasOthers(topic: Topic | undefined, sender: Endpoint | undefined): bool
   if (!topic) return false;
   const { subscribers } = topic;
   return subscribers.size > (sender && subscribers.has(sender) ? 1 : 0);
+}
+
+/**
+ * Does the link lead to a relay, which is told for whom a private message is? It takes the copies of several senders with receivers of
+ * their own and gives each of them one. A 2.x node would deliver every copy to the same.
+ */
+function namesReceivers(topic: Topic, link: Endpoint): boolean {
+  return topic instanceof DetachedTopic && !topic.form.mayBePlain(link.id);
 }
 
 /** More connections than this of one application are not excluded from each other's copies. */

@@ -7,6 +7,7 @@
  */
 import { hash } from 'node:crypto';
 import { SEQ_OFFSET } from '../wire/channel/frame.js';
+import type { Topic } from './topic-table.js';
 
 export interface SeenMessage {
   /** Sessions that sent a copy, by id. */
@@ -17,6 +18,8 @@ export interface SeenMessage {
   forwarded: boolean;
   /** Of a message on a private topic: whom it was handed to, since each sender of it may have receivers of its own. */
   receivers: Set<number> | undefined;
+  /** Of a message on a private topic: by what a copy of it last went to the peers. */
+  route: Topic | undefined;
   readonly untilMs: number;
 }
 
@@ -38,6 +41,7 @@ export class SeenCache {
    * Looks the multicast `frame` up, and remembers it when it is the first copy.
    * @param forwarded this copy goes to the peers, too
    * @param receivers filled with whom the first copy is handed to, for a private topic
+   * @param route by what it is forwarded, for a private topic
    * @returns what is known of earlier copies, or undefined for the first one
    */
   note(
@@ -47,13 +51,14 @@ export class SeenCache {
     changes: number,
     nowMs: number,
     receivers?: Set<number>,
+    route?: Topic,
   ): SeenMessage | undefined {
     const key = hash('sha256', frame.subarray(SEQ_OFFSET), 'base64');
     const seen = this.#seen.get(key);
     if (seen && seen.untilMs > nowMs) return seen;
     if (seen) this.#seen.delete(key);
     else if (this.#seen.size >= this.#entriesMax) this.#forgetOldest();
-    this.#seen.set(key, { senders: [sender], forwarded, receivers, changes, untilMs: nowMs + this.#ttlMs });
+    this.#seen.set(key, { senders: [sender], forwarded, receivers, route, changes, untilMs: nowMs + this.#ttlMs });
     return undefined;
   }
 

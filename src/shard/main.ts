@@ -16,7 +16,7 @@ const ALIVE_MS = 1_000;
 export default async function run(setup: ShardSetup): Promise<ShardOutcome> {
   const post = (message: ShardToControl): void => setup.port.postMessage(message);
   const logger = new PortLogger(setup.port, setup.logLevel, () => systemClock.nowMs());
-  const shard = new Shard(setup, logger, systemClock, await challengeSigner(setup));
+  const shard = new Shard(setup, logger, systemClock, await challengeSigner());
   try {
     const { listeners, p2p } = await shard.start();
     post({ type: 'listening', listeners, p2p, scanner: shard.scanner.implementation });
@@ -32,9 +32,8 @@ export default async function run(setup: ShardSetup): Promise<ShardOutcome> {
   return {};
 }
 
-/** What signs challenges with keys of the relay, where it has any: as SDKs do, the Keccak-256 of what came. */
-async function challengeSigner({ agents }: ShardSetup): Promise<SignChallenge | undefined> {
-  if (!agents.some(({ privateKey }) => privateKey !== undefined)) return undefined;
+/** Signs challenges with keys of the relay, which may come with a reload: as SDKs do, the Keccak-256 of what came. */
+async function challengeSigner(): Promise<SignChallenge> {
   const secp256k1 = await createSecp256k1();
   return (payload, privateKey) => secp256k1.sign(secp256k1.keccak256(payload), privateKey);
 }

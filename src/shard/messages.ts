@@ -58,7 +58,7 @@ export interface ShardSetup {
 /** What can be replaced while a shard runs; listeners in the order in which they were set up. */
 export type ReloadSetup = Pick<
   ShardSetup,
-  'listeners' | 'p2p' | 'tls' | 'limits' | 'organisations' | 'flowLimits' | 'logLevel'
+  'listeners' | 'p2p' | 'tls' | 'limits' | 'organisations' | 'flowLimits' | 'agents' | 'logLevel'
 >;
 
 /** How a link stands: `active` is routed over, `held` and `ending` are only answered on. */
@@ -136,7 +136,7 @@ export type ControlToShard =
       readonly challengeTopic: string;
       readonly endpoint: number | undefined;
     }
-  /** Challenge the holder behind the endpoint in the relay's own name; `challenge-answered` or `challenge-failed` follows. */
+  /** Challenge the holder behind the endpoint in the relay's own name; `challenge-answered` follows. */
   | {
       readonly type: 'challenge-send';
       readonly topic: string;
@@ -160,6 +160,8 @@ export type ShardToControl =
       readonly session: number;
       readonly body: Uint8Array;
       readonly ownClient: boolean;
+      /** Message topics on which the relay certifies subscribers in the place of the session; none but for our own client. */
+      readonly agentTopics: readonly string[];
     }
   | { readonly type: 'subscriptions'; readonly added: readonly string[]; readonly removed: readonly string[] }
   | { readonly type: 'alive' }
@@ -181,14 +183,19 @@ export type ShardToControl =
   | { readonly type: 'peer-reports'; readonly reports: readonly PeerReport[] }
   /** A request found nobody; ask 2.x nodes for their lists. */
   | { readonly type: 'topics-missed' }
-  /** All private names that a session subscribes to now; none when it left. */
-  | { readonly type: 'private-topics'; readonly session: PrivateSession; readonly topics: readonly string[] }
+  /** All private names of a session now, none when it left; `answered` are those that the relay has added and answers itself. */
+  | {
+      readonly type: 'private-topics';
+      readonly session: PrivateSession;
+      readonly topics: readonly string[];
+      readonly answered: readonly string[];
+    }
   /** The body of a 0x38. */
   | { readonly type: 'certification-result'; readonly session: number; readonly body: Uint8Array }
   /** A challenge of the session was not answered by a signature. */
   | { readonly type: 'challenge-failed'; readonly session: number; readonly topic: string }
-  /** What came back to a `challenge-send`. */
-  | { readonly type: 'challenge-answered'; readonly seq: Uint8Array; readonly signature: Uint8Array };
+  /** What came of the `challenge-send` with this sequence; undefined when it was not answered. */
+  | { readonly type: 'challenge-answered'; readonly seq: Uint8Array; readonly signature: Uint8Array | undefined };
 
 /** What certification needs to know of a session. */
 export interface PrivateSession {

@@ -3,6 +3,9 @@
  * it certifies the subscribers of a topic for sessions that may send, and it answers challenges for sessions that may receive.
  *
  * Those sessions use the whole name of the message topic, `#!$TopicNeedVerify_…`, and nothing else of the exchange.
+ *
+ * Nothing here remembers a session: who is served is asked anew each time, so a session that is taken out of the configuration is
+ * served no more from that moment. Which challenges may be answered is not decided here (private-routes.ts).
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { type NamedSession, SessionNames } from '../core/session-names.js';
@@ -25,9 +28,6 @@ export type SignChallenge = (payload: Uint8Array, privateKey: Uint8Array) => Uin
 export const AGENT_SESSION = 0;
 export const AGENT_ROUTE = `s${AGENT_SESSION}`;
 
-/** Above this the oldest is forgotten; the sessions of a topic are at most as many. */
-const CHALLENGE_TOPICS_MAX = 16_384;
-
 interface Agent {
   readonly sessions: SessionNames;
   readonly sends: boolean;
@@ -35,19 +35,25 @@ interface Agent {
 }
 
 export class PrivateAgents {
-  readonly #agents = new Map<string, Agent>();
+  #agents: ReadonlyMap<string, Agent> = new Map();
   readonly #sign: SignChallenge | undefined;
   /** Makes challenge topics that nobody can guess and that stay while the process lives. */
   readonly #secret = randomBytes(32);
-  /** Keys by challenge topic. */
-  readonly #keys = new Map<string, Uint8Array>();
 
   /** @param sign needed when an agent has a private key */
   constructor(agents: readonly AgentSetup[], sign?: SignChallenge) {
     this.#sign = sign;
-    for (const { messageTopic, sessions, sends, privateKey } of agents) {
-      this.#agents.set(messageTopic, { sessions: new SessionNames(sessions), sends, privateKey });
-    }
+    this.replace(agents);
+  }
+
+  /** Other topics, sessions or keys. Challenge topics that are made later are the same as before. */
+  replace(agents: readonly AgentSetup[]): void {
+    this.#agents = new Map(
+      agents.map(({ messageTopic, sessions, sends, privateKey }) => [
+        messageTopic,
+        { sessions: new SessionNames(sessions), sends, privateKey },
+      ]),
+    );
   }
 
   /** May the session send on the message topic over the certification of the relay? */
@@ -56,37 +62,34 @@ export class PrivateAgents {
     return agent?.sends === true && agent.sessions.has(session);
   }
 
+  /** The message topics on which the session may so send. */
+  sendTopicsOf(session: NamedSession): readonly string[] {
+    return [...this.#agents.keys()].filter((messageTopic) => this.maySend(session, messageTopic));
+  }
+
   /**
-   * The private names of a session, with a challenge topic of the relay's own for each message topic that it answers on in the
-   * session's place. One for each certificate, so that claims of several certificates on one never meet.
+   * Challenge topics of the relay's own for a session with these private names: one for each message topic that it answers on in
+   * the session's place. One for each certificate, so that claims of several certificates on one never meet.
    */
-  withChallengeTopics(session: NamedSession, names: readonly string[]): readonly string[] {
-    if (this.#agents.size === 0) return names;
+  challengeTopicsFor(session: NamedSession, names: readonly string[]): readonly string[] {
+    if (this.#agents.size === 0) return [];
     const own: string[] = [];
     for (const name of names) {
       const agent = this.#agents.get(name);
       if (!agent?.privateKey || !agent.sessions.has(session)) continue;
-      if (names.some((other) => isChallengeTopicOf(other, name))) continue;
-      own.push(this.#challengeTopic(session, name, agent.privateKey));
+      if (!names.some((other) => isChallengeTopicOf(other, name))) own.push(this.#challengeTopic(session, name));
     }
-    return own.length === 0 ? names : [...names, ...own];
+    return own;
   }
 
-  /** The signature of a challenge, or undefined where the topic is none of the relay's own. */
-  sign(challengeTopic: string, payload: Uint8Array): Uint8Array | undefined {
-    const key = this.#keys.get(challengeTopic);
-    return key && this.#sign?.(payload, key);
+  /** The signature of a challenge for the message topic, or undefined where the relay has no key of it. */
+  sign(messageTopic: string, payload: Uint8Array): Uint8Array | undefined {
+    const privateKey = this.#agents.get(messageTopic)?.privateKey;
+    return privateKey && this.#sign?.(payload, privateKey);
   }
 
-  #challengeTopic({ certificateDigest }: NamedSession, messageTopic: string, key: Uint8Array): string {
+  #challengeTopic({ certificateDigest }: NamedSession, messageTopic: string): string {
     const digits = createHmac('sha256', this.#secret).update(`${certificateDigest} ${messageTopic}`).digest('hex');
-    const topic = `${CHALLENGE_TOPIC_PREFIX}${messageTopic}_${digits.slice(0, 32)}`;
-    this.#keys.delete(topic);
-    this.#keys.set(topic, key);
-    if (this.#keys.size > CHALLENGE_TOPICS_MAX) {
-      const [oldest] = this.#keys.keys();
-      this.#keys.delete(oldest);
-    }
-    return topic;
+    return `${CHALLENGE_TOPIC_PREFIX}${messageTopic}_${digits.slice(0, 32)}`;
   }
 }

@@ -31,7 +31,7 @@ import type { ShardContext } from './context.js';
 import type { ControlToShard, ShardToControl } from './messages.js';
 import { owned } from './owned.js';
 import type { PeerLink } from './peer-link.js';
-import { AGENT_ROUTE, AGENT_SESSION, PrivateAgents } from './private-agents.js';
+import { AGENT_ROUTE, AGENT_SESSION, type AgentSetup, PrivateAgents } from './private-agents.js';
 import { PrivateReceivers } from './private-receivers.js';
 import type { Session } from './session.js';
 
@@ -55,8 +55,14 @@ const QUEUE_FULL = DROP_REASONS.indexOf('queue-full');
 
 /** What the shard keeps for a session with private topics. */
 class PrivateState {
-  /** Private names it subscribes to. */
+  /** Private names that it subscribes to itself. */
+  requested: readonly string[] = [];
+  /** Challenge topics that the relay answers in its place. */
+  answered: readonly string[] = [];
+  /** Both. */
   topics: readonly string[] = [];
+  /** By which the control thread knows the session. */
+  organisation = '';
   /** Route by message topic on which it may send. */
   readonly senderOf = new Map<string, string>();
   /** Sequences of 0x37 that it has not acknowledged, in hex. */
@@ -129,29 +135,37 @@ export class PrivateRoutes {
 
   /** The session's subscriptions were replaced. */
   subscribed(session: Session, topics: readonly string[]): void {
-    const names = this.#agents.withChallengeTopics(
-      session.identity,
-      topics.filter((topic) => topic.startsWith(PRIVATE_PREFIX)),
-    );
+    const requested = topics.filter((topic) => topic.startsWith(PRIVATE_PREFIX));
     const known = this.#states.get(session.id);
-    if (names.length === 0 && !known) return;
+    if (requested.length === 0 && !known) return;
     const state = known ?? new PrivateState();
     this.#states.set(session.id, state);
-    if (names.length === state.topics.length && names.every((name, index) => name === state.topics[index])) return;
-    state.topics = names;
-    this.#receivers.subscribed(session, names);
-    this.#withdraw(session, state);
-    this.#announce(session, names);
+    state.requested = requested;
+    this.#rename(session, state);
   }
 
   sessionEnded(session: Session): void {
     this.#leave(session.id);
     this.#receivers.ended(session);
-    if (this.#states.delete(session.id)) this.#announce(session, []);
+    if (this.#states.delete(session.id)) this.#announce(session, [], []);
   }
 
   linkEnded(link: PeerLink): void {
     this.#leave(link.id);
+  }
+
+  /** The configuration was replaced: sessions lose and gain at once what the relay does in their place. */
+  setAgents(agents: readonly AgentSetup[]): void {
+    this.#agents.replace(agents);
+    for (const [id, state] of this.#states) {
+      const session = this.#endpointOf(id);
+      if (session && !session.isPeer) this.#rename(session, state);
+    }
+  }
+
+  /** Message topics on which the relay certifies subscribers in the place of the session. */
+  agentTopicsOf({ identity }: Session): readonly string[] {
+    return this.#agents.sendTopicsOf(identity);
   }
 
   // ---- frames of sessions
@@ -191,7 +205,8 @@ export class PrivateRoutes {
     if (requester.isPeer || result === 0) return;
     const name = topicOf(frame);
     if (parsePrivateTopic(name)?.kind !== 'challenge') return;
-    this.#post({ type: 'challenge-failed', session: requester.id, topic: name });
+    if (requester.id === AGENT_SESSION) this.#agentAnswer(frame, undefined);
+    else this.#post({ type: 'challenge-failed', session: requester.id, topic: name });
   }
 
   // ---- frames of peers
@@ -291,6 +306,20 @@ export class PrivateRoutes {
     this.#listed.delete(oldest);
   }
 
+  /** What the session subscribes to, what the relay answers in its place, or its name may be something else now. */
+  #rename(session: Session, state: PrivateState): void {
+    const answered = this.#agents.challengeTopicsFor(session.identity, state.requested);
+    const topics = [...state.requested, ...answered];
+    const { organisation } = session.identity;
+    if (same(topics, state.topics) && same(answered, state.answered) && organisation === state.organisation) return;
+    state.answered = answered;
+    state.topics = topics;
+    state.organisation = organisation;
+    this.#receivers.subscribed(session, topics);
+    this.#withdraw(session, state);
+    this.#announce(session, topics, answered);
+  }
+
   /** What the session has given up ends at once; what it has new is for the control thread to decide. */
   #withdraw({ id }: Session, state: PrivateState): void {
     const names = new Set(state.topics);
@@ -302,10 +331,11 @@ export class PrivateRoutes {
     }
   }
 
-  #announce(session: Session, topics: readonly string[]): void {
+  #announce(session: Session, topics: readonly string[], answered: readonly string[]): void {
     const { certificateDigest, organisation, subject } = session.identity;
     const { id, handle } = session;
-    this.#post({ type: 'private-topics', session: { id, handle, certificateDigest, organisation, subject }, topics });
+    const who = { id, handle, certificateDigest, organisation, subject };
+    this.#post({ type: 'private-topics', session: who, topics, answered });
   }
 
   #message(session: Session, frame: Buffer, name: string): void {
@@ -313,8 +343,10 @@ export class PrivateRoutes {
     const state = this.#states.get(session.id);
     const route = state?.senderOf.get(name) ?? (this.#agents.maySend(session.identity, name) ? AGENT_ROUTE : undefined);
     const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
-    // Behind those that wait, too: what the result allows is told before the result is settled.
-    const waits = state !== undefined && state.unsettled > 0 && (!topic || state.parked.length > 0);
+    // Behind those that wait, too: what the result allows is told before the result is settled. A multicast is for everybody whom it
+    // allows, so it waits even where somebody was allowed before.
+    const waits =
+      state !== undefined && state.unsettled > 0 && (!topic || state.parked.length > 0 || !isUnicast(frame));
     if (waits && state.parked.length < PARKED_MAX) {
       session.held(frame.length);
       state.parked.push(owned(frame));
@@ -403,7 +435,7 @@ export class PrivateRoutes {
     );
     stats.add('challenges', CHALLENGE_RESULTS.indexOf(result));
     if (result !== 'passed' || !holders) return result;
-    const signature = this.#agents.sign(name, payloadOf(frame));
+    const signature = this.#isAnsweredHere(holders, only) && this.#agents.sign(messageTopic, payloadOf(frame));
     if (signature) {
       const seq = frame.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES);
       requester.answer(encodeFrame(MessageType.response, seq, 0, encodeAmopBody(name, signature)), ticket);
@@ -411,6 +443,19 @@ export class PrivateRoutes {
       router.unicastTo(requester, owned(frame), holders, only, nowMs, ticket);
     }
     return result;
+  }
+
+  /**
+   * Is the challenge for a session in whose place the relay answers? The name alone does not tell: a peer or another session may have
+   * copied it, and a signature would certify that one.
+   */
+  #isAnsweredHere({ name, subscribers }: DetachedTopic, only: ReadonlySet<number> | undefined): boolean {
+    let isHere = false;
+    subscribers.forEach(({ id }) => {
+      if (only && !only.has(id)) return;
+      if (this.#states.get(id)?.answered.includes(name)) isHere = true;
+    });
+    return isHere;
   }
 
   #challengeAsAgent({
@@ -424,16 +469,25 @@ export class PrivateRoutes {
     const only = new Set(endpoint === undefined ? [] : [endpoint]);
     const sender = this.#agentSender;
     const challenger = { source: sender.handle, certifying: true, only };
-    if (topic && this.#pass(sender, frame, name, topic, challenger, 0) === 'passed') return;
-    this.#post({ type: 'challenge-failed', session: AGENT_SESSION, topic: name });
+    if (!topic || this.#pass(sender, frame, name, topic, challenger, 0) !== 'passed')
+      this.#agentAnswer(frame, undefined);
   }
 
+  /** A 0x31 for the relay itself. As for an SDK, one with another result than 0 is no answer. */
   #agentAnswered(frame: Buffer): void {
+    if (frame.readInt32BE(RESULT_OFFSET) !== 0) {
+      this.#agentAnswer(frame, undefined);
+      return;
+    }
     const body = decodeAmopBody(frame.subarray(CHANNEL_HEADER_BYTES));
-    // A subscriber's own refusal is a signature of nothing.
-    const signature = body.ok && frame.readInt32BE(RESULT_OFFSET) === 0 ? body.payload : Buffer.alloc(0);
+    this.#agentAnswer(frame, body.ok ? body.payload : Buffer.alloc(0));
+  }
+
+  /** @param frame of the sequence in question */
+  #agentAnswer(frame: Buffer, signature: Buffer | undefined): void {
     const seq = Buffer.from(frame.subarray(SEQ_OFFSET, SEQ_OFFSET + SEQ_BYTES));
-    this.#post({ type: 'challenge-answered', seq, signature: Buffer.from(signature.subarray(0, SIGNATURE_BYTES_MAX)) });
+    const kept = signature && Buffer.from(signature.subarray(0, SIGNATURE_BYTES_MAX));
+    this.#post({ type: 'challenge-answered', seq, signature: kept });
   }
 
   #deliver(link: PeerLink, frame: Buffer, ticket: number, topic: Topic | undefined, only: ReadonlySet<number>): void {
@@ -574,6 +628,9 @@ const RESULT_BYTES_MAX = 4_096;
 export function newHandle(): string {
   return randomBytes(8).toString('hex');
 }
+
+const same = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, index) => name === b[index]);
 
 const isUnicast = (frame: Buffer): boolean => frame[TYPE_LOW_BYTE] === MessageType.unicast;
 

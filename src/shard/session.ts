@@ -49,7 +49,8 @@ export interface SessionIdentity {
 
 export class Session extends Connection<CloseReason> implements Endpoint {
   readonly isPeer = false;
-  readonly identity: SessionIdentity;
+  /** Another one after a reload that calls its organisation something else. */
+  identity: SessionIdentity;
   /** What other relays call this session, 16 hex digits. */
   readonly handle = newHandle();
   flow: FlowSource;

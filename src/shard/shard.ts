@@ -175,7 +175,9 @@ export class Shard implements ShardContext, RouterObserver {
     const call = this.#nextCall++;
     session.rpcCalls++;
     this.#calls.set(call, { session, seq, startedMs: this.clock.nowMs() });
-    this.#post({ type: 'rpc', call, session: session.id, body, ownClient: session.wantsReason });
+    const ownClient = session.wantsReason;
+    const agentTopics = ownClient ? this.privates.agentTopicsOf(session) : [];
+    this.#post({ type: 'rpc', call, session: session.id, body, ownClient, agentTopics });
   }
 
   subscriptionsChanged(change: SubscriptionChange): void {
@@ -403,11 +405,17 @@ export class Shard implements ShardContext, RouterObserver {
     for (const session of [...this.#sessions]) {
       const { certificate, listener } = session.identity;
       const refusal = this.#trust[listener].refusal(certificate, before[listener], now);
-      if (refusal) closed++;
-      if (refusal) session.close(refusal);
-      else if (!sameFlow) session.flow = this.flow.openSession(this.#organisations.of(certificate).id);
+      if (refusal) {
+        closed++;
+        session.close(refusal);
+        continue;
+      }
+      const { id, name } = this.#organisations.of(certificate);
+      if (!sameFlow) session.flow = this.flow.openSession(id);
+      if (name !== session.identity.organisation) session.identity = { ...session.identity, organisation: name };
     }
     if (setup.p2p) closed += this.#peers?.reload(setup.p2p, setup.tls, now, !sameFlow) ?? 0;
+    this.privates.setAgents(setup.agents);
     this.#post({ type: 'reloaded', closed });
   }
 

@@ -2,15 +2,19 @@
  * (f) A member of the network that claims the challenge topic of somebody else's subscriber, and has it sign in its place. It is
  * let in with a certificate of the chain, and reads the names in the lists of its peers.
  */
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../helpers/deadline.js';
 import { LegacyPeer } from '../helpers/p2p/legacy-peer.js';
 import type { ListedSession } from '../helpers/p2p/relay-wire.js';
 import type { Mesh } from '../helpers/p2p/relays.js';
 import { newDigest, newHandle, type ScriptedRelay } from '../helpers/p2p/scripted-relay.js';
 import { challengeTopic, messageTopic, type PrivateSender, type PrivateSubscriber } from '../helpers/private.js';
+import { agentToml, SigningKeys } from '../helpers/signing-keys.js';
 import { parseAmopBody, TYPE } from '../helpers/wire.js';
 import { joinHostileRelay, joinSender, joinSubscriber, OURS, untilResult, useWorld, WORLDS } from './world.js';
+
+const keys = new SigningKeys();
+afterAll(() => keys.remove());
 
 /** What the thief says of its own session. */
 type Forge = (victim: ListedSession) => ListedSession;
@@ -106,6 +110,42 @@ describe.each(WORLDS)('(f) a claim on the challenge topic of another %s', (_, wo
     expect(thief.messages).toEqual([]);
     await thief.stop();
     await expectAllAtBob(mesh(), alice, bob);
+  });
+});
+
+describe.each(WORLDS)('(f) a claim on the challenge topic of a session that its relay answers for %s', (_, world) => {
+  const key = keys.make(`key ${world.works}`);
+  const mesh = useWorld(world, { count: 1, sections: agentToml('answered', { answers: key }) });
+
+  it('by a relay that copies all of its listing', async () => {
+    const name = 'answered';
+    const bob = await mesh().connect(0);
+    bob.answerWithEcho();
+    await bob.subscribe(messageTopic(name));
+    const thief = await joinHostileRelay(mesh(), 0, 'thief');
+    thief.onMessage = ({ request }) => request.body;
+    const victim = await until(
+      async () => (await thief.pull()).find(({ topic }) => topic === messageTopic(name)),
+      'the listing of Bob',
+    );
+    await thief.list(copyCertificate(victim));
+    const alice = await joinSender(mesh(), 0, name);
+    alice.accepts = (challenge, signature) => key.hasSigned(challenge, signature);
+    if (world.works) {
+      await until(async () => {
+        await alice.request('unicast');
+        return thief.messages.length > 0;
+      }, 'a unicast at the thief');
+      return;
+    }
+    // The relay signs for Bob alone: what would certify the thief goes to the thief.
+    await until(() => thief.challenges.length > 0, 'a challenge at the thief');
+    await alice.untilServed();
+    for (let n = 0; n < 20; n++) expect((await alice.request(`unicast ${n}`)).result).toBe(0);
+    await alice.client.response(alice.client.multicast(messageTopic(name), 'multicast'));
+    await until(() => bob.framesOf(TYPE.multicast).length === 1, 'the multicast at Bob');
+    await thief.pull();
+    expect(thief.messages).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Applications with private topics on the raw client: the exchange of the SDKs, without their cryptography. A subscriber signs with
- * a word, a sender knows which word is right. Imports nothing of the relay.
+ * Applications with private topics on the raw client: the exchange of the SDKs. A subscriber signs with a word and a sender knows which
+ * word is right, unless a test gives them keys. Imports nothing of the relay.
  */
 import { randomBytes } from 'node:crypto';
 import { until } from './deadline.js';
@@ -34,6 +34,8 @@ export class PrivateSubscriber {
   readonly messages: string[] = [];
   /** What it signs with; undefined is silence. */
   word: string | undefined;
+  /** In the place of the word. */
+  sign: ((challenge: Buffer) => Uint8Array) | undefined;
 
   private constructor(client: RawClient, name: string, topics: readonly string[], word: string) {
     this.client = client;
@@ -64,6 +66,7 @@ export class PrivateSubscriber {
       return { body: amopBody(topic, `secret echo:${payload}`) };
     }
     this.challenges.push(`${payload}`);
+    if (this.sign) return { body: amopBody(topic, this.sign(payload)) };
     return this.word === undefined ? undefined : { body: amopBody(topic, `${this.word}:${payload}`) };
   }
 }
@@ -74,6 +77,8 @@ export class PrivateSender {
   readonly name: string;
   /** The keys it accepts; a test may change them. */
   words: readonly string[];
+  /** In the place of the words. */
+  accepts: ((challenge: Buffer, signature: Buffer) => boolean) | undefined;
   readonly questions: Question[] = [];
   readonly results: { nodeId: string; checkResult: number }[] = [];
   /** False leaves the exchange to the test. */
@@ -141,7 +146,10 @@ export class PrivateSender {
     const payload = randomBytes(16).toString('hex');
     const answer = await this.client.response(this.challenge(question, payload)).catch(() => undefined);
     if (answer === undefined || answer.result !== 0) return;
-    const signature = `${parseAmopBody(answer.body).payload}`;
-    this.report(question, this.words.some((word) => signature === `${word}:${payload}`) ? 0 : 1);
+    const signature = parseAmopBody(answer.body).payload;
+    const isRight = this.accepts
+      ? this.accepts(Buffer.from(payload), signature)
+      : this.words.some((word) => `${signature}` === `${word}:${payload}`);
+    this.report(question, isRight ? 0 : 1);
   }
 }

@@ -8,36 +8,10 @@ import { until } from '../helpers/deadline.js';
 import { P2PPki } from '../helpers/p2p/p2p-pki.js';
 import { startMesh } from '../helpers/p2p/relays.js';
 import { DIST_DIR } from '../helpers/pki.js';
-import { type LogLine, type RelayProcess, startRelay } from '../helpers/relay-process.js';
+import { type RelayProcess, startRelay } from '../helpers/relay-process.js';
+import { edit, forgetErrors, hangUp } from '../helpers/reload.js';
 
 const CLOSED_WITHIN_MS = 1_000;
-
-/** Changes the configuration file of a relay. */
-async function edit(relay: RelayProcess, change: (toml: string) => string): Promise<void> {
-  const path = join(relay.dir, 'relay.toml');
-  const before = await readFile(path, 'utf8');
-  const after = change(before);
-  expect(after).not.toBe(before);
-  await writeFile(path, after);
-}
-
-/** Sends SIGHUP and waits for what came of it. */
-async function hangUp(relay: RelayProcess): Promise<LogLine> {
-  const seen = relay.logs.length;
-  process.kill(relay.pid, 'SIGHUP');
-  return until(
-    () =>
-      relay.logs
-        .slice(seen)
-        .find(({ msg }) => msg === 'configuration reloaded' || msg.startsWith('the new configuration cannot')),
-    'the end of the reload',
-  );
-}
-
-/** A refusal is logged as an error, which the helper takes for a fault of the relay. */
-function forgetErrors(relay: RelayProcess): void {
-  for (let n = relay.logs.length - 1; n >= 0; n--) if (relay.logs[n].level === 'error') relay.logs.splice(n, 1);
-}
 
 const reloads = async (relay: RelayProcess) => {
   const metrics = await relay.metrics();

@@ -5,7 +5,7 @@
  * A session of this relay is an origin of its own, a peer is one; a link may be replaced by another to the same peer without
  * anything being certified anew, for origins are node IDs.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
 import type { Logger } from '../../base/logger.js';
 import { PRIVATE_RESULTS, type PrivateResult } from '../../base/private-result.js';
@@ -19,20 +19,27 @@ import { parsePrivateTopic } from '../../wire/channel/topic.js';
 import type { PrivateSubscriber } from '../../wire/mesh/relay-topics.js';
 import type { GossipPeer, PeerPrivateTopics } from '../peers/gossip.js';
 import { PRIVATE_SUBSCRIBERS_MAX } from '../peers/own-topics.js';
+import type { KeyChanges } from '../topic-keys.js';
+import { AgentChallenges } from './agent-challenges.js';
+import type { ChallengeVerdict } from './challenge-verifier.js';
 
-export interface PrivateTopicsOptions {
+/** What a reload replaces. */
+export interface PrivateRules {
+  /** May this session send on the private topic of this plain name? */
+  readonly maySend: (name: string, session: PrivateSession) => boolean;
+  /** Message topics on which the relay certifies subscribers itself. */
+  readonly agentTopics: readonly string[];
+}
+
+export interface PrivateTopicsOptions extends PrivateRules {
   /** How this relay is known: 128 hex digits. */
   readonly ownNodeId: string;
   /** Whether subscribers of this relay are certified, too; a 2.x node delivers to its own without. */
   readonly certifyLocal: boolean;
   /** How long a success counts. */
   readonly ttlMs: number;
-  /** May this session send on the private topic of this plain name? */
-  readonly maySend: (name: string, session: PrivateSession) => boolean;
-  /** Message topics on which the relay certifies subscribers itself. */
-  readonly agentTopics: readonly string[];
   /** Is it the signature of the challenge by the holder of a key of the message topic? Never rejects. */
-  readonly verify: (messageTopic: string, challenge: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+  readonly verify: (messageTopic: string, challenge: Uint8Array, signature: Uint8Array) => Promise<ChallengeVerdict>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly stats: Stats;
@@ -59,9 +66,11 @@ export interface PrivateStatus {
 }
 
 interface LocalSession {
-  readonly session: PrivateSession;
+  session: PrivateSession;
   /** All its private names. */
   topics: readonly string[];
+  /** Challenge topics among them that the relay answers in its place. */
+  answered: readonly string[];
   senderOf: readonly string[];
   subscribers: readonly Subscriber[];
 }
@@ -71,7 +80,7 @@ type Targets = Map<string, Set<string>>;
 
 export class PrivateTopics {
   readonly #options: PrivateTopicsOptions;
-  #maySend: PrivateTopicsOptions['maySend'];
+  #maySend: PrivateRules['maySend'];
   readonly #certification: Certification;
   readonly #sessions = new Map<number, LocalSession>();
   /** Active link of a peer, by node ID. */
@@ -83,8 +92,9 @@ export class PrivateTopics {
   readonly #holders = new Map<string, readonly Subscriber[]>();
   /** What peers are told of sessions here is not what it was. */
   #unannounced = false;
-  /** Challenges in the relay's own name, by sequence, oldest first. */
-  readonly #agentChallenges = new Map<string, AgentChallenge>();
+  readonly #agentChallenges = new AgentChallenges();
+  /** Message topics that the relay answers by another key than before, and until when peers are not told who receives on them. */
+  readonly #resting = new Map<string, number>();
 
   constructor(options: PrivateTopicsOptions) {
     this.#options = options;
@@ -97,7 +107,7 @@ export class PrivateTopics {
       claimRefused: (subscriber) => this.#note('claim-refused', subscriber, undefined),
       outcome: (sender, subscriber, outcome) => this.#note(outcome, subscriber, sender),
     });
-    this.#certification.setSender({ id: AGENT_ROUTE, digest: AGENT_ROUTE }, options.agentTopics, this.#nowMs);
+    this.#certification.setSender(AGENT, options.agentTopics, this.#nowMs);
   }
 
   get #nowMs(): number {
@@ -107,7 +117,7 @@ export class PrivateTopics {
   onMessage(message: PrivateNews): void {
     switch (message.type) {
       case 'private-topics':
-        this.#sessionTopics(message.session, message.topics);
+        this.#sessionTopics(message);
         return;
       case 'certification-result':
         this.#result(message.session, message.body);
@@ -117,7 +127,7 @@ export class PrivateTopics {
         this.#certification.challengeFailed(senderId(message.session), message.topic, this.#nowMs);
         return;
       case 'challenge-answered':
-        void this.#agentResult(Buffer.from(message.seq).toString('hex'), message.signature);
+        void this.#agentResult(message.seq, message.signature);
         return;
     }
   }
@@ -157,23 +167,52 @@ export class PrivateTopics {
       this.#certification.setSubscribers(nodeId, [], this.#nowMs);
     }
     this.#lost.clear();
+    for (const [messageTopic, untilMs] of this.#resting) {
+      if (this.#nowMs < untilMs) continue;
+      this.#resting.delete(messageTopic);
+      this.#unannounced = true;
+    }
     this.#certification.tick(this.#nowMs);
     this.#announce();
   }
 
-  /** Other rules about who may send: sessions that may not any more lose their receivers at once. */
-  setAccess(maySend: PrivateTopicsOptions['maySend']): void {
+  /**
+   * Takes over what a reload has changed. Sessions that may not send any more lose their receivers at once; where keys have changed,
+   * pairs are certified anew.
+   */
+  setRules({ maySend, agentTopics }: PrivateRules, changes: KeyChanges): void {
+    const nowMs = this.#nowMs;
     this.#maySend = maySend;
     for (const local of this.#sessions.values()) this.#setSender(local, local.topics);
+    this.#certification.setSender(AGENT, agentTopics, nowMs);
+    for (const messageTopic of changes.own) this.#resting.set(messageTopic, nowMs + REST_MS);
+    this.#unannounced ||= changes.own.size > 0;
+    const pairs = this.#certification.startAnew((sender, subscriber) => {
+      const { messageTopic } = subscriber;
+      if (sender === AGENT_ROUTE && changes.receivers.has(messageTopic)) return true;
+      return changes.own.has(messageTopic) && this.#isAnsweredHere(subscriber);
+    }, nowMs);
+    this.#announce();
+    if (pairs === 0) return;
+    this.#options.logger.log(
+      'info',
+      { component: 'private', pairs },
+      'keys of private topics have changed, what was certified by them is certified anew',
+    );
   }
 
-  /** Every pair; with a session, the pairs of that session alone. */
-  status(session?: number): PrivateStatus[] {
+  /**
+   * Every pair; with a session, the pairs of that session alone, and those of the relay on the topics on which it stands in its
+   * place.
+   */
+  status(session?: number, agentTopics: readonly string[] = []): PrivateStatus[] {
     const nowMs = this.#nowMs;
+    const asAgent = new Set(agentTopics);
     return this.#certification
       .pairs()
-      .filter(({ sender, subscriber }) => {
-        return session === undefined || sender === senderId(session) || subscriber.origin === originOf(session);
+      .filter(({ sender, subscriber: { origin, messageTopic } }) => {
+        if (session === undefined || sender === senderId(session) || origin === originOf(session)) return true;
+        return sender === AGENT_ROUTE && asAgent.has(messageTopic);
       })
       .map(({ sender, subscriber, state, sinceMs, failure }) => ({
         topic: nameOf(subscriber.messageTopic),
@@ -194,9 +233,11 @@ export class PrivateTopics {
 
   // ---- sessions of this relay
 
-  #sessionTopics(session: PrivateSession, topics: readonly string[]): void {
-    const known = this.#sessions.get(session.id) ?? { session, topics, senderOf: [], subscribers: [] };
+  #sessionTopics({ session, topics, answered }: Extract<PrivateNews, { readonly type: 'private-topics' }>): void {
+    const known = this.#sessions.get(session.id) ?? { session, topics, answered, senderOf: [], subscribers: [] };
+    known.session = session;
     known.topics = topics;
+    known.answered = answered;
     if (topics.length === 0) this.#sessions.delete(session.id);
     else this.#sessions.set(session.id, known);
     this.#setSender(known, topics);
@@ -264,9 +305,10 @@ export class PrivateTopics {
   #announced(): Map<string, PrivateSubscriber[]> {
     const announced = new Map<string, PrivateSubscriber[]>();
     let count = 0;
-    for (const { session, subscribers } of this.#sessions.values()) {
+    for (const { session, subscribers, answered } of this.#sessions.values()) {
       for (const { id, messageTopic, challengeTopics } of subscribers) {
         const [challengeTopic] = challengeTopics;
+        if (this.#resting.has(messageTopic) && answered.includes(challengeTopic)) continue;
         const holds = this.#holders.get(challengeTopic)?.some((holder) => holder.id === id);
         if (!holds || ++count > PRIVATE_SUBSCRIBERS_MAX) continue;
         const sessions = announced.get(messageTopic) ?? [];
@@ -313,42 +355,38 @@ export class PrivateTopics {
     this.#options.post({ type: 'challenge-route', topic, endpoints: this.#endpointsOf(holders) });
   }
 
-  #ask(sender: string, { nodeId, messageTopic, origin }: Subscriber, challengeTopic: string): void {
+  #ask(sender: string, subscriber: Subscriber, challengeTopic: string): void {
     if (sender === AGENT_ROUTE) {
-      this.#askAsAgent({ nodeId, messageTopic }, challengeTopic, origin);
+      this.#askAsAgent(subscriber, challengeTopic);
       return;
     }
+    const { nodeId, messageTopic, origin } = subscriber;
     const body = formatCertificationRequest({ nodeId, messageTopic, challengeTopic });
     const endpoint = this.#endpointOf(origin);
     this.#options.post({ type: 'certify', session: sessionOf(sender), body, challengeTopic, endpoint });
   }
 
-  /** As the Java SDK challenges: 32 hexadecimal digits. */
-  #askAsAgent(pair: Omit<AgentChallenge, 'challenge'>, topic: string, origin: string): void {
-    const seq = randomBytes(16).toString('hex');
-    const challenge = Buffer.from(randomBytes(16).toString('hex'), 'latin1');
-    this.#agentChallenges.set(Buffer.from(seq, 'latin1').toString('hex'), { ...pair, challenge });
-    if (this.#agentChallenges.size > AGENT_CHALLENGES_MAX) {
-      const [oldest] = this.#agentChallenges.keys();
-      this.#agentChallenges.delete(oldest);
-    }
-    const endpoint = this.#endpointOf(origin);
-    this.#options.post({
-      type: 'challenge-send',
-      topic,
-      endpoint,
-      seq: Buffer.from(seq, 'latin1'),
-      payload: challenge,
-    });
+  #askAsAgent({ nodeId, messageTopic, origin }: Subscriber, topic: string): void {
+    const { seq, payload } = this.#agentChallenges.open({ nodeId, messageTopic, challengeTopic: topic });
+    this.#options.post({ type: 'challenge-send', topic, endpoint: this.#endpointOf(origin), seq, payload });
   }
 
-  async #agentResult(seq: string, signature: Uint8Array): Promise<void> {
-    const asked = this.#agentChallenges.get(seq);
-    if (!asked) return;
-    this.#agentChallenges.delete(seq);
-    const { messageTopic, nodeId, challenge } = asked;
-    const verified = await this.#options.verify(messageTopic, challenge, signature);
-    this.#certification.result(AGENT_ROUTE, nodeId, messageTopic, verified, this.#nowMs);
+  async #agentResult(seq: Uint8Array, signature: Uint8Array | undefined): Promise<void> {
+    const challenge = this.#agentChallenges.answered(seq);
+    if (!challenge) return;
+    const { messageTopic, challengeTopic, nodeId, payload } = challenge;
+    const verdict = signature && (await this.#options.verify(messageTopic, payload, signature));
+    if (!this.#agentChallenges.settle(challenge)) return;
+    const nowMs = this.#nowMs;
+    if (verdict === 'right' || verdict === 'wrong')
+      this.#certification.result(AGENT_ROUTE, nodeId, messageTopic, verdict === 'right', nowMs);
+    else this.#certification.challengeFailed(AGENT_ROUTE, challengeTopic, nowMs, nodeId);
+  }
+
+  /** Is it a session of this relay in whose place the relay answers challenges? */
+  #isAnsweredHere({ origin, challengeTopics }: Subscriber): boolean {
+    const answered = origin.startsWith(LOCAL) ? this.#sessions.get(localId(origin))?.answered : undefined;
+    return answered?.includes(challengeTopics[0]) ?? false;
   }
 
   #allow(sender: string, subscriber: Subscriber): void {
@@ -393,7 +431,7 @@ export class PrivateTopics {
   }
 
   #endpointOf(origin: string): number | undefined {
-    return origin.startsWith(LOCAL) ? Number(origin.slice(LOCAL.length)) : this.#links.get(origin);
+    return origin.startsWith(LOCAL) ? localId(origin) : this.#links.get(origin);
   }
 
   // ---- what is told
@@ -444,23 +482,24 @@ export class PrivateTopics {
 
   #describeSubscriber({ origin, digest }: Subscriber): string {
     if (!origin.startsWith(LOCAL)) return `certificate ${digest.slice(0, 16)} behind ${origin.slice(0, 16)}`;
-    const session = this.#sessions.get(Number(origin.slice(LOCAL.length)))?.session;
+    const session = this.#sessions.get(localId(origin))?.session;
     return session ? `${session.organisation}/${session.subject}` : `certificate ${digest.slice(0, 16)}`;
   }
 }
 
-/** Challenges whose answer is waited for; the certification gives up after seconds. */
-const AGENT_CHALLENGES_MAX = 16_384;
+/** The relay as a sender, in whose place it stands. */
+const AGENT = { id: AGENT_ROUTE, digest: AGENT_ROUTE };
 
-interface AgentChallenge {
-  readonly nodeId: string;
-  readonly messageTopic: string;
-  readonly challenge: Uint8Array;
-}
+/**
+ * A peer certifies anew what has left the list and comes back. It hears of a change at once, and pulls the list in a round trip; one
+ * that takes longer finds out when it renews.
+ */
+const REST_MS = 1_000;
 
 /** No node ID begins so. */
 const LOCAL = 'session ';
 const originOf = (session: number): string => `${LOCAL}${session}`;
+const localId = (origin: string): number => Number(origin.slice(LOCAL.length));
 const localOf = (subscribers: readonly Subscriber[]): Subscriber[] =>
   subscribers.filter(({ origin }) => origin.startsWith(LOCAL));
 const sameSubscribers = (a: readonly Subscriber[], b: readonly Subscriber[]): boolean =>

@@ -248,6 +248,21 @@ describe('questions', () => {
     expect(world.outcomes, 'and once').toEqual(['alice>bob challenge-failed']);
   });
 
+  it('do not end with a failed challenge that was for another subscriber on the same topic', () => {
+    const world = new CertificationWorld();
+    const V = challengeOf(N, 'both');
+    const [one, two] = ['one', 'two'].map((id) => subscriber(id, { digest: 'D', challengeTopics: [V], origin: id }));
+    world.sends(alice, N);
+    world.listed('one', one);
+    world.listed('two', two);
+    world.pass(8_000);
+    expect([world.state(alice, one), world.asked()]).toEqual(['failed: unanswered', ['alice>one', 'alice>two']]);
+    world.certification.challengeFailed('alice', V, world.nowMs, one.nodeId);
+    expect(world.state(alice, two)).toBe('pending');
+    world.certification.challengeFailed('alice', V, world.nowMs, two.nodeId);
+    expect(world.state(alice, two)).toBe('failed: challenge-failed');
+  });
+
   it('take the challenge topics of a node in turn', () => {
     const world = new CertificationWorld();
     const topics = ['1', '2', '3'].map((end) => challengeOf(N, end));
@@ -291,6 +306,7 @@ describe('a success', () => {
     world.pass(100);
     expect(world.doors).toEqual(['+alice>bob', '-alice>bob']);
     expect(world.outcomes.at(-1)).toBe('alice>bob expired');
+    expect(world.state(alice, bob), 'for the reason for which it was not renewed').toBe('failed: unanswered');
     for (let n = 0; world.questions.length === 0 && n < 3_000; n++) world.pass(100);
     world.says(alice, bob, true);
     expect(world.doors.at(-1)).toBe('+alice>bob');
@@ -436,6 +452,61 @@ describe('a failure', () => {
       challengeOf(N, 'bob'),
       challengeOf(N, 'new'),
     ]);
+  });
+});
+
+describe('other keys', () => {
+  const carol = subscriber('carol');
+  const ofBob = (_sender: string, { id }: { readonly id: string }) => id === 'bob';
+
+  it('start a certified pair anew, and leave others alone', () => {
+    const world = certified();
+    world.pass(2_000);
+    world.listed('B', bob, carol);
+    world.asked();
+    world.says(alice, carol, true);
+    expect(world.certification.startAnew(ofBob, world.nowMs)).toBe(1);
+    expect(world.doors).toEqual(['+alice>bob', '+alice>carol', '-alice>bob']);
+    expect([world.state(alice, bob), world.asked()]).toEqual(['pending', ['alice>bob']]);
+    world.says(alice, bob, true);
+    expect(world.doors.at(-1)).toBe('+alice>bob');
+  });
+
+  it('end the wait after failures, and what an older question may still bring', () => {
+    const world = new CertificationWorld();
+    world.sends(alice, N);
+    world.listed('B', bob, carol);
+    world.says(alice, bob, false);
+    world.says(alice, carol, false);
+    world.asked();
+    expect(world.certification.startAnew(ofBob, world.nowMs)).toBe(1);
+    expect([world.asked(), world.state(alice, bob)]).toEqual([['alice>bob'], 'pending']);
+    world.says(alice, bob, false);
+    world.pass(1_900);
+    expect(world.asked(), 'as after a first failure').toEqual([]);
+    world.pass(100);
+    expect(world.asked()).toContain('alice>bob');
+  });
+
+  it('make nothing of a result while the pair waits for its new question', () => {
+    const world = new CertificationWorld();
+    world.sends(alice, N);
+    world.listed('B', bob, carol);
+    world.pass(6_000);
+    expect(world.asked(), 'carol is asked about now').toEqual(['alice>bob', 'alice>carol']);
+    world.certification.startAnew(ofBob, world.nowMs);
+    expect(world.asked()).toEqual([]);
+    expect(world.says(alice, bob, true)).toBe('not-asked');
+    expect(world.doors).toEqual([]);
+  });
+
+  it('are nothing to pairs without certification', () => {
+    const world = new CertificationWorld();
+    const trusted = subscriber('bob', { trusted: true });
+    world.sends(alice, N);
+    world.listed('A', trusted);
+    expect(world.certification.startAnew(ofBob, world.nowMs)).toBe(0);
+    expect([world.doors, world.asked()]).toEqual([['+alice>bob'], []]);
   });
 });
 

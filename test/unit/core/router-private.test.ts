@@ -245,6 +245,24 @@ describe('a multicast to receivers that are named', () => {
     expect([link, other, session, third].map(({ delivered }) => delivered.length)).toEqual([0, 1, 1, 1]);
   });
 
+  it('goes to a relay by the route of each sender, since it names receivers of its own, and to a 2.x node once', () => {
+    const world = makeWorld();
+    const [relay, node, session, alice, twin] = [peer(world), peer(world), world.join(), world.join(), world.join()];
+    const route = () => {
+      const topic = new DetachedTopic('T', { ...FORM, mayBePlain: (link) => link === node.id });
+      for (const receiver of [relay, node, session]) topic.subscribers.add(receiver);
+      return topic;
+    };
+    const [first, second] = [route(), route()];
+    const frame = makeMessage(MULTICAST, 'm', 'T');
+    expect(copy(world, alice, frame, first).copies).toBe(3);
+    expect(copy(world, alice, frame, first).copies, 'the same receivers').toBe(-1);
+    expect(copy(world, twin, frame, second).copies).toBe(1);
+    expect(copy(world, twin, frame, second).copies).toBe(-1);
+    expect([relay, node, session].map(({ delivered }) => delivered.length)).toEqual([2, 1, 1]);
+    expect(world.observer.forwardedFrames.map(({ sender }) => sender)).toEqual([alice, alice, twin]);
+  });
+
   it('is copied to those of a topic that are named, and to others when a later copy names them', () => {
     const world = makeWorld();
     const [one, two, three] = [world.join('T'), world.join('T'), world.join('T')];

@@ -78,6 +78,18 @@ describe('a message right behind a result', () => {
     expect(bob.delivered).toHaveLength(1);
   });
 
+  it('waits, too, when it is a multicast: it is for everybody whom the result allows', () => {
+    const { world, alice, bob, route } = pair();
+    const carol = world.session(N, challengeOf(N, '1'));
+    world.result(alice, RESULT);
+    const frames = [world.send(alice, multicast()), world.send(alice, unicast())];
+    expect([bob.delivered, alice.acknowledged]).toEqual([[], []]);
+    world.target(route, N, carol);
+    world.control({ type: 'private-settled', session: alice.id });
+    const delivered = [...bob.delivered, ...carol.delivered];
+    expect(frames.map((frame) => delivered.filter((one) => one.equals(frame)).length)).toEqual([2, 1]);
+  });
+
   it('waits with 255 others at most; one more is refused', () => {
     const world = new PrivateWorld();
     const alice = world.session(pushOf(N));

@@ -12,6 +12,7 @@ import { DetachedTopic, type Topic, TopicTable } from '../../../src/core/topic-t
 import type { ShardContext } from '../../../src/shard/context.js';
 import type { ShardToControl } from '../../../src/shard/messages.js';
 import type { PeerLink } from '../../../src/shard/peer-link.js';
+import { type AgentSetup, PrivateAgents, type SignChallenge } from '../../../src/shard/private-agents.js';
 import { type PrivateMessage, PrivateRoutes } from '../../../src/shard/private-routes.js';
 import type { Session } from '../../../src/shard/session.js';
 import { createRows } from '../../../src/transport/frame-reader.js';
@@ -36,7 +37,7 @@ export const RANDOM = '5e14c53197adbcb719d915fb93342c25';
 
 export class FakeSession extends FakeEndpoint {
   readonly handle: string;
-  readonly identity;
+  identity;
   closed = false;
   readonly refusals: string[] = [];
   readonly acknowledged: Buffer[] = [];
@@ -134,7 +135,8 @@ export class PrivateWorld {
   };
   #nextId = 1;
 
-  constructor() {
+  /** @param sign what the relay signs with, where it answers challenges */
+  constructor(agents: readonly AgentSetup[] = [], sign?: SignChallenge) {
     this.#topics = new TopicTable(this.#scanner);
     const { observer } = this;
     // As the shard does: the end of a private request is told to the routes.
@@ -158,12 +160,14 @@ export class PrivateWorld {
         },
         topic: () => undefined,
         offer: () => 'session',
+        openSession: () => ({}),
       },
     } as unknown as ShardContext;
     this.routes = new PrivateRoutes(
       context,
       (message) => this.posts.push(message),
       (id) => this.#endpoints.get(id) as unknown as Session | PeerLink | undefined,
+      new PrivateAgents(agents, sign),
     );
   }
 

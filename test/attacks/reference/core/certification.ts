@@ -98,6 +98,11 @@ export class Certification implements Pick<Ours, keyof Ours> {
 
   challengeFailed(): void {}
 
+  /** A node knows no keys. */
+  startAnew(): number {
+    return 0;
+  }
+
   tick(nowMs: number): void {
     for (const node of this.#all()) {
       if (node.status === 'pending' && nowMs - node.askedMs >= ASK_INTERVAL_MS) this.#ask(node, nowMs);

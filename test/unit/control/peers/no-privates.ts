@@ -10,7 +10,7 @@ export function noPrivates(ownNodeId: string): PrivateTopics {
     ttlMs: 60_000,
     maySend: () => true,
     agentTopics: [],
-    verify: async () => false,
+    verify: async () => 'wrong',
     logger: silentLogger,
     clock: { nowMs: () => 0 },
     stats: new Stats(createStatMemory()),

@@ -3,7 +3,7 @@ import type { LogFields } from '../../../../src/base/logger.js';
 import { PRIVATE_RESULTS, type PrivateResult } from '../../../../src/base/private-result.js';
 import { createStatMemory, readStat, Stats } from '../../../../src/base/stats.js';
 import type { GossipPeer } from '../../../../src/control/peers/gossip.js';
-import { PrivateTopics } from '../../../../src/control/private/private-topics.js';
+import { PrivateTopics, type PrivateTopicsOptions } from '../../../../src/control/private/private-topics.js';
 import type { ControlToShard, PrivateSession } from '../../../../src/shard/messages.js';
 import type { PrivateSubscriber } from '../../../../src/wire/mesh/relay-topics.js';
 
@@ -50,14 +50,22 @@ export class TopicsWorld {
   readonly topics: PrivateTopics;
   readonly #stats = new Stats(createStatMemory());
 
-  constructor(options: { readonly certifyLocal?: boolean; readonly maySend?: (name: string) => boolean } = {}) {
+  constructor(
+    options: {
+      readonly certifyLocal?: boolean;
+      readonly maySend?: (name: string) => boolean;
+      readonly ttlMs?: number;
+      readonly agentTopics?: readonly string[];
+      readonly verify?: PrivateTopicsOptions['verify'];
+    } = {},
+  ) {
     this.topics = new PrivateTopics({
       ownNodeId: nodeIdOf('f'),
       certifyLocal: options.certifyLocal ?? true,
-      ttlMs: 600_000,
+      ttlMs: options.ttlMs ?? 600_000,
       maySend: (name) => options.maySend?.(name) ?? true,
-      agentTopics: [],
-      verify: async () => false,
+      agentTopics: options.agentTopics ?? [],
+      verify: options.verify ?? (async () => 'wrong'),
       logger: { enabled: () => true, log: (level, fields, message) => this.lines.push({ level, fields, message }) },
       clock: { nowMs: () => this.nowMs },
       stats: this.#stats,
@@ -68,7 +76,13 @@ export class TopicsWorld {
 
   /** All private names of a session. */
   has(who: PrivateSession, ...topics: string[]): void {
-    this.topics.onMessage({ type: 'private-topics', session: who, topics });
+    this.topics.onMessage({ type: 'private-topics', session: who, topics, answered: [] });
+  }
+
+  /** The same of a session in whose place the relay answers challenges on these topics. */
+  isServed(who: PrivateSession, ...messageTopics: string[]): void {
+    const answered = messageTopics.map((topic) => challengeOf(topic, (who.id % 16).toString(16)));
+    this.topics.onMessage({ type: 'private-topics', session: who, topics: [...messageTopics, ...answered], answered });
   }
 
   says(
