@@ -7,6 +7,7 @@ import { type Context, contextPath, findContext, isContextName, readContexts, wr
 import { ExitCode } from './exit-codes.js';
 import { note, write, writeJson } from './output.js';
 import { paint } from './style.js';
+import { tlsKeyPassword } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 interface AddOptions extends ConnectionOptions {
@@ -93,7 +94,7 @@ async function addContext(command: Verb, name: string, options: AddOptions): Pro
     throw new RelayError('usage', `context ${name} is there already; replace it with --force`);
   }
   const target = resolveTarget(command, 'without');
-  const { warnings } = loadTarget(target);
+  const { warnings } = loadTarget(target, await tlsKeyPassword([target.key], target.keyPasswordFile));
   for (const warning of warnings) note(`amop: ${paint(process.stderr, 'yellow', 'warning:')} ${warning}`);
   const { relays, ca, cert, key, keyPasswordFile } = target;
   const context: Context = {

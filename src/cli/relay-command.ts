@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.js';
 import type { RunningRelay } from '../control/relay.js';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
-import { addKeyPasswordOption, tlsKeyPassword } from './tls-key-password.js';
+import { addKeyPasswordOption, tlsKeyPassword, tlsKeysOf } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 interface RelayOptions {
@@ -44,13 +44,10 @@ async function relay(options: RelayOptions): Promise<number> {
     logger.log('warn', { component: 'config', ...warning }, 'configuration warning');
   }
 
+  // Before signals and standard input mean the end of a relay: at the question they end the process as they always do.
+  const passphrase = await tlsKeyPassword(tlsKeysOf(config), options.keyPasswordFile);
   // Before the start, so that a signal within it is not lost.
   const stop = stopRequest(options, logger);
-  const keys = [...config.rpc.listener, ...(config.network_security ? [config.network_security] : [])];
-  const passphrase = await tlsKeyPassword(
-    keys.map(({ key }) => key),
-    options.keyPasswordFile,
-  );
   const running = await startRelay({ config, logger, load: () => loadConfigFile(options.config), passphrase });
   logReady(logger, running);
   process.on('SIGHUP', () => void running.reload());

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AmopClient, PrivateTopicSender } from '../client/index.js';
 import { AmopCode, AmopError } from '../client/index.js';
 import { parseCount, parseDuration, parseRate, parseTopic } from './arguments.js';
-import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
+import { addConnectionOptions, type ConnectionOptions, connectTo, openTarget } from './connection-options.js';
 import { ExitCode, WaitExpired } from './exit-codes.js';
 import { payloads } from './payload.js';
 import { addPrivateSendOptions, PRIVATE_NOTE, type PrivateSendOptions, receiverKeysOf } from './private-options.js';
@@ -59,9 +59,11 @@ export async function sendAll(
   const options = command.opts<SendOptions>();
   const receiverKeys = await receiverKeysOf(topic, options);
   const source = payloads(topic, argument, options);
+  // A password may have to be typed: before the payload, which may be typed as well, or one would be taken for the other.
+  const target = await openTarget(command);
   // Before the connection, so that a wrong argument is told first.
   let next = await source.next();
-  const [client] = await connectWith(command);
+  const [client] = await connectTo(target, command);
   try {
     const to =
       receiverKeys === undefined

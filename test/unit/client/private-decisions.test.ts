@@ -213,6 +213,7 @@ describe('keys and names', () => {
     for (const key of [rsa.privateKey, p256.privateKey, encrypted, spki, 'ff'.repeat(32), PUBLIC_HEX, pair.publicKey]) {
       expect(() => privateKeyBytes(key), String(key)).toThrow(RelayError);
     }
+    expect(() => privateKeyBytes(encrypted)).toThrow('createPrivateKey({ key, passphrase })');
     for (const key of [pkcs8, PRIVATE_HEX, pair.privateKey, p256.publicKey, 'ab'.repeat(64), 'text', '']) {
       expect(() => publicKeyBytes([key]), String(key)).toThrow(RelayError);
     }
