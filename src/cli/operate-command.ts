@@ -32,7 +32,7 @@ export function addOperateCommands(program: Verb, act: Act): void {
         'that stay allowed live on. A configuration with a mistake changes nothing.',
     )
     .addOption(adminOption())
-    .addOption(tokenOption())
+    .addOption(tokenOption('change'))
     .option('--json', 'the outcome as one JSON object')
     .example('amop reload --token-file admin.token', 'says what needs a restart')
     .example('amop reload --token-file admin.token --json', 'for a program')
@@ -42,7 +42,7 @@ export function addOperateCommands(program: Verb, act: Act): void {
     .summary('let a relay finish what it has and end')
     .description('Lets a running relay take nothing new, finish what is under way and end, as SIGTERM does.')
     .addOption(adminOption())
-    .addOption(tokenOption())
+    .addOption(tokenOption('change'))
     .example('amop drain --token-file admin.token', 'before its machine is restarted')
     .action((options: OperateOptions) => act(() => drain(options)));
   program
@@ -55,7 +55,7 @@ export function addOperateCommands(program: Verb, act: Act): void {
       'Lists every pair of sender and subscriber of private topics at a relay: pending, certified, or failed and why.',
     )
     .addOption(adminOption())
-    .addOption(tokenOption())
+    .addOption(tokenOption('read'))
     .option('--json', 'one JSON object')
     .example('amop private status', 'of the relay whose admin port is on this machine')
     .example('amop private status --admin http://127.0.0.1:9091 --json', 'of another one, for a program')

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { allCommands, commandTree } from '../../../src/cli/completion/tree.js';
 import { renderCliDocs } from '../../../src/cli/documentation.js';
@@ -35,6 +36,37 @@ describe('amop --help', () => {
       expect(help).toMatch(new RegExp(`^  ${path[1]}\\b`, 'm'));
       expect(page).toContain(`[${path[1]}](#amop-${path[1]})`);
     }
+  });
+});
+
+describe('an option that a command cannot do without', () => {
+  const commands = (command: Verb): Verb[] => [command, ...command.commands.flatMap((one) => commands(one as Verb))];
+  const section = (command: Verb): string => {
+    const names: string[] = [];
+    for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
+    return (
+      page.split(/^(?=##+ )/m).find((text) => text.startsWith(`${'#'.repeat(names.length)} ${names.join(' ')}\n`)) ?? ''
+    );
+  };
+  const isMarked = (text: string, flags: string) =>
+    text.split('\n').some((line) => line.includes(flags) && line.endsWith('(required)'));
+
+  it('is marked in the help and on the page, and no other is', () => {
+    const marked: string[] = [];
+    for (const command of commands(createProgram('0', async () => {}))) {
+      // As wide as it takes for an option to stand on one line.
+      command.configureHelp({ helpWidth: 1_000 });
+      const help = command.helpInformation();
+      const table = section(command).replaceAll(/ \|$/gm, '');
+      for (const { flags, mandatory } of command.options) {
+        expect([isMarked(help, flags), isMarked(table, flags)], `${command.name()} ${flags}`).toEqual([
+          mandatory,
+          mandatory,
+        ]);
+        if (mandatory) marked.push(`${command.name()} ${flags}`);
+      }
+    }
+    expect(marked).toEqual(expect.arrayContaining(['relay -c, --config <file>', 'convert --to <form>']));
   });
 });
 
