@@ -68,7 +68,7 @@ export async function sendAll(
     const to =
       receiverKeys === undefined
         ? ordinary(client, topic)
-        : await certifiedSender(await client.publishPrivate(topic, receiverKeys), options);
+        : await certifiedSender(await client.publishPrivate(topic, receiverKeys), topic, options);
     const pace = new Pace(options.rate);
     for (let first = true; !next.done; first = false) {
       await pace.next();
@@ -94,13 +94,13 @@ function ordinary(client: AmopClient, topic: string): Destination {
 }
 
 /** Without a wait nothing could be sent: certification begins only when the sender appears. */
-async function certifiedSender(sender: PrivateTopicSender, options: SendOptions): Promise<Destination> {
+async function certifiedSender(sender: PrivateTopicSender, topic: string, options: SendOptions): Promise<Destination> {
   try {
     await sender.ready({ timeoutMs: options.wait ?? options.timeout });
     return sender;
   } catch (error) {
     if (options.wait === undefined || !isNotCertified(error)) throw error;
-    throw new WaitExpired(error.detail ?? error.message);
+    throw new WaitExpired(`private topic ${JSON.stringify(topic)}: ${error.detail ?? error.message}`);
   }
 }
 
