@@ -29,7 +29,10 @@ export function addContextCommand(program: Verb, act: Act): void {
       'Keeps relays and the files of certificates under a name, for --context and AMOP_CONTEXT. They are stored in ' +
         '$XDG_CONFIG_HOME/amop/contexts.json with mode 0600, as paths: no key and no password is stored.',
     )
-    .note('A context that is selected is used wherever nothing else names certificates.');
+    .note('A context that is selected is used wherever nothing else names certificates.')
+    .example('amop context add bank-a --certs conf --relay 127.0.0.1:20200', 'a folder with the files')
+    .example('amop context list', 'names and relays')
+    .example('amop context select bank-a', 'use it from now on');
   addAdd(context, act);
   addList(context, act);
   addShow(context, act);

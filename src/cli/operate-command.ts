@@ -43,12 +43,14 @@ export function addOperateCommands(program: Verb, act: Act): void {
     .description('Lets a running relay take nothing new, finish what is under way and end, as SIGTERM does.')
     .addOption(adminOption())
     .addOption(tokenOption('change'))
+    .option('--json', 'one JSON object')
     .example('amop drain --token-file admin.token', 'before its machine is restarted')
-    .action((options: OperateOptions) => act(() => drain(options)));
+    .action((options: OperateOptions) => act(() => drain(options), options.json));
   program
     .command('private')
     .summary('look at the private topics of a relay')
     .description('Looks at the private topics of a relay.')
+    .example('amop private status', 'of the relay whose admin port is on this machine')
     .command('status')
     .summary('who is certified to receive from whom')
     .description(
@@ -75,8 +77,9 @@ async function reload(options: OperateOptions): Promise<number> {
 }
 
 async function drain(options: OperateOptions): Promise<number> {
-  await postAdmin(options.admin, '/drain', options.tokenFile);
-  await write('the relay is draining\n');
+  const outcome = await postAdmin(options.admin, '/drain', options.tokenFile);
+  if (options.json) await writeJson(outcome);
+  else await write('the relay is draining\n');
   return ExitCode.ok;
 }
 

@@ -76,6 +76,14 @@ describe('the command tree', () => {
     return below.length === 0 ? [command] : below.flatMap(leaves);
   };
 
+  it('has examples for every group of commands too', () => {
+    const groups = (command: Verb): Verb[] =>
+      (command.commands as Verb[]).flatMap((one) => (one.commands.length > 0 ? [one, ...groups(one)] : []));
+    expect(groups(program).map((one) => [one.name(), one.examples.length > 0])).toEqual(
+      ['config', 'private', 'pki', 'keys', 'context', 'frame'].map((name) => [name, true]),
+    );
+  });
+
   it('has a description for every command, option and argument, and an example for every command that does something', () => {
     for (const leaf of leaves(program)) {
       expect(leaf).toBeInstanceOf(Verb);
