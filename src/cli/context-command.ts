@@ -31,8 +31,8 @@ export function addContextCommand(program: Verb, act: Act): void {
     )
     .note('A context that is selected is used wherever nothing else names certificates.')
     .example('amop context add bank-a --certs conf --relay 127.0.0.1:20200', 'a folder with the files')
-    .example('amop context list', 'names and relays')
-    .example('amop context select bank-a', 'use it from now on');
+    .example('amop context add bank-b --certs conf --relay a.example:20200,b.example:20200', 'two relays')
+    .example('amop context list', 'names and relays');
   addAdd(context, act);
   addList(context, act);
   addShow(context, act);
