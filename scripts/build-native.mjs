@@ -1,7 +1,8 @@
 // Builds native/ to build/Release/amop_native.node with node-gyp, without network and whatever npm is configured to do.
 //
-//   node scripts/build-native.mjs [--force] [--verbose] [--package-headers]
+//   node scripts/build-native.mjs [--force] [--verbose] [--package-headers] [--fetch-tools]
 //
+// --fetch-tools is for an installed package: npm packages that are needed and not there are fetched for this build alone.
 // --package-headers takes the headers of the npm package even where Node brings its own, to test that way.
 // Exit codes: 0 built or up to date; 1 the build failed (the compiler's output is printed); 3 a C or C++ compiler, make or
 // Python 3 is missing (one line on stderr): the relay then runs on its TypeScript twins, the tests do not.
@@ -28,15 +29,35 @@ function fail(code, ...lines) {
   process.exit(code);
 }
 
+/** Where the packages come from: beside us, or fetched. */
+let toolsFolder = root;
+
+function findPackage(name) {
+  try {
+    return dirname(require.resolve(`${name}/package.json`, { paths: [toolsFolder] }));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The package's directory, or exits with what to do. */
 function packageDir(name) {
-  try {
-    return dirname(require.resolve(`${name}/package.json`));
-  } catch {
-    return fail(
+  return (
+    findPackage(name) ??
+    fail(
       EXIT_FAILED,
-      `native addon: the npm package ${name} is not installed; run npm install (with dev dependencies)`,
-    );
+      `native addon: the npm package ${name} is not installed; add --fetch-tools, or in a clone run npm install (with dev dependencies)`,
+    )
+  );
+}
+
+async function fetchMissingTools() {
+  if (['node-gyp', 'node-addon-api', 'secp256k1-wasm', 'node-api-headers'].every(findPackage)) return;
+  const { fetchTools } = await import('./native-tools.mjs');
+  try {
+    toolsFolder = fetchTools();
+  } catch (error) {
+    fail(EXIT_FAILED, `native addon: ${error.message}`);
   }
 }
 
@@ -167,6 +188,7 @@ function build(tools, addonApiDir, libsecp256k1Dir, verbose) {
 
 const force = process.argv.includes('--force');
 const startedMs = performance.now();
+if (process.argv.includes('--fetch-tools')) await fetchMissingTools();
 const addonApiDir = packageDir('node-addon-api');
 const secp256k1Package = packageDir('secp256k1-wasm');
 const libsecp256k1Dir = join(secp256k1Package, 'depend', 'secp256k1');

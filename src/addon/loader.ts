@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorText } from '../base/errors.js';
 
@@ -60,11 +61,11 @@ export function tryNative(env: NodeJS.ProcessEnv = process.env, file: string = A
     loaded = createRequire(import.meta.url)(file);
   } catch (error) {
     return {
-      reason: `the native addon does not load; run "npm run build:native" (${errorText(error).split('\n')[0]})`,
+      reason: `the native addon does not load; run "${buildCommand()}" (${errorText(error).split('\n')[0]})`,
     };
   }
   if (!isNativeAddon(loaded)) {
-    return { reason: 'the native addon was built from other sources; run "npm run build:native"' };
+    return { reason: `the native addon was built from other sources; run "${buildCommand()}"` };
   }
   return { addon: loaded };
 }
@@ -72,6 +73,13 @@ export function tryNative(env: NodeJS.ProcessEnv = process.env, file: string = A
 /** The addon, or undefined where `tryNative` gives a reason. */
 export function loadNative(env: NodeJS.ProcessEnv = process.env): NativeAddon | undefined {
   return tryNative(env).addon;
+}
+
+/** In a clone npm has a name for it; an installed package lacks the tools, which the script then fetches. */
+export function buildCommand(file: string = ADDON_FILE): string {
+  const root = dirname(dirname(dirname(file)));
+  const isInstalled = dirname(root).endsWith('node_modules');
+  return isInstalled ? `node ${join(root, 'scripts', 'build-native.mjs')} --fetch-tools` : 'npm run build:native';
 }
 
 function isNativeAddon(loaded: unknown): loaded is NativeAddon {

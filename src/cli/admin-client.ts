@@ -13,10 +13,11 @@ export function adminOption(): Option {
   return new Option('--admin <url>', 'admin port of the relay').env('AMOP_ADMIN').default(ADMIN_URL);
 }
 
-export function tokenOption(): Option {
-  return new Option('--token-file <file>', 'file with the token of the admin port (admin.token_file)').env(
-    'AMOP_ADMIN_TOKEN_FILE',
-  );
+/** The relay demands it where something is changed, and says how to set one up; so the command does not demand it itself. */
+export function tokenOption(use: 'read' | 'change'): Option {
+  const words = 'file with the token of the admin port (admin.token_file)';
+  const demanded = use === 'change' ? ', without which nothing is changed' : '';
+  return new Option('--token-file <file>', words + demanded).env('AMOP_ADMIN_TOKEN_FILE');
 }
 
 /** @throws RelayError `admin-unavailable`, with words about what to look at; `usage` for what is no URL */

@@ -4,7 +4,7 @@ import type { Act } from './act.js';
 import type { FilesReport } from './config-files.js';
 import { ExitCode } from './exit-codes.js';
 import { note, printable, write, writeJson } from './output.js';
-import { addKeyPasswordOption, givenKeyPassword } from './tls-key-password.js';
+import { addKeyPasswordOption, tlsKeyPassword, tlsKeysOf } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 interface CheckOptions {
@@ -41,7 +41,8 @@ async function check(file: string, options: CheckOptions): Promise<number> {
     await writeJson({ ok: false, problems: loaded.problems, warnings: [] });
     return ExitCode.usage;
   }
-  const report = checkConfigFiles(loaded.config, new Date(), givenKeyPassword(options.keyPasswordFile));
+  const passphrase = await tlsKeyPassword(tlsKeysOf(loaded.config), options.keyPasswordFile);
+  const report = checkConfigFiles(loaded.config, new Date(), passphrase);
   const found: ConfigProblem[] = report.problems.map(({ table, message }) => ({ path: table, message }));
   const warnings = [
     ...loaded.warnings,

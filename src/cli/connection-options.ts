@@ -66,11 +66,26 @@ export function addConnectionOptions(command: Verb): Verb {
   return command;
 }
 
+/** Where to connect and with what, its files read and the password of the key asked for. */
+export interface OpenedTarget {
+  readonly target: Target;
+  readonly identity: TlsIdentity;
+}
+
 /** Connects as the options say, with messages about the connection unless `--quiet`. */
 export async function connectWith(command: Verb, clients = 1): Promise<AmopClient[]> {
-  const options = command.opts<ConnectionOptions>();
+  return connectTo(await openTarget(command), command, clients);
+}
+
+/** The first half of `connectWith`: everything that needs no connection. @throws RelayError */
+export async function openTarget(command: Verb): Promise<OpenedTarget> {
   const target = resolveTarget(command);
-  const identity = loadTarget(target, await tlsKeyPassword([target.key], target.keyPasswordFile));
+  return { target, identity: loadTarget(target, await tlsKeyPassword([target.key], target.keyPasswordFile)) };
+}
+
+/** The second half. */
+export async function connectTo({ target, identity }: OpenedTarget, command: Verb, clients = 1): Promise<AmopClient[]> {
+  const options = command.opts<ConnectionOptions>();
   if (!options.quiet) for (const warning of identity.warnings) warn(warning);
   const connecting = Array.from({ length: clients }, () =>
     open({

@@ -7,6 +7,7 @@ import { type Context, contextPath, findContext, isContextName, readContexts, wr
 import { ExitCode } from './exit-codes.js';
 import { note, write, writeJson } from './output.js';
 import { paint } from './style.js';
+import { tlsKeyPassword } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 interface AddOptions extends ConnectionOptions {
@@ -28,7 +29,10 @@ export function addContextCommand(program: Verb, act: Act): void {
       'Keeps relays and the files of certificates under a name, for --context and AMOP_CONTEXT. They are stored in ' +
         '$XDG_CONFIG_HOME/amop/contexts.json with mode 0600, as paths: no key and no password is stored.',
     )
-    .note('A context that is selected is used wherever nothing else names certificates.');
+    .note('A context that is selected is used wherever nothing else names certificates.')
+    .example('amop context add bank-a --certs conf --relay 127.0.0.1:20200', 'a folder with the files')
+    .example('amop context add bank-b --certs conf --relay a.example:20200,b.example:20200', 'two relays')
+    .example('amop context list', 'names and relays');
   addAdd(context, act);
   addList(context, act);
   addShow(context, act);
@@ -93,7 +97,7 @@ async function addContext(command: Verb, name: string, options: AddOptions): Pro
     throw new RelayError('usage', `context ${name} is there already; replace it with --force`);
   }
   const target = resolveTarget(command, 'without');
-  const { warnings } = loadTarget(target);
+  const { warnings } = loadTarget(target, await tlsKeyPassword([target.key], target.keyPasswordFile));
   for (const warning of warnings) note(`amop: ${paint(process.stderr, 'yellow', 'warning:')} ${warning}`);
   const { relays, ca, cert, key, keyPasswordFile } = target;
   const context: Context = {

@@ -3,7 +3,7 @@ import type { Command, Help, Option } from 'commander';
 import { addConnectionOptions } from './connection-options.js';
 import { EXIT_CODE_TABLE } from './exit-codes.js';
 import { createProgram } from './program.js';
-import { Verb } from './verb.js';
+import { requiredMark, Verb } from './verb.js';
 
 const HEAD = `# Command line
 
@@ -99,7 +99,8 @@ function optionTable(options: readonly Option[]): string {
       const shown = isNone ? '' : ` (default ${fallback})`;
       const choices = option.argChoices === undefined ? '' : ` (one of ${option.argChoices.join(', ')})`;
       const variable = option.envVar === undefined ? '' : ` (variable \`${option.envVar}\`)`;
-      return [`\`${option.flags}\``, plain(option.description) + choices + shown + variable];
+      const words = plain(option.description) + choices + shown + variable + requiredMark(option);
+      return [`\`${option.flags}\``, words];
     }),
   );
 }

@@ -20,7 +20,8 @@ export function addFrameCommand(program: Verb, act: Act): void {
   const frame = program
     .command('frame')
     .summary('look into frames of either port')
-    .description('Looks into frames as they are on the wire.');
+    .description('Looks into frames as they are on the wire.')
+    .example('amop frame decode - < capture.bin', 'frames of a capture, hex or raw bytes');
   frame
     .command('decode')
     .summary('explain frames, field by field')

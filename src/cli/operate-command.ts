@@ -32,7 +32,7 @@ export function addOperateCommands(program: Verb, act: Act): void {
         'file. Sessions that stay allowed live on. A configuration with a mistake changes nothing.',
     )
     .addOption(adminOption())
-    .addOption(tokenOption())
+    .addOption(tokenOption('change'))
     .option('--json', 'the outcome as one JSON object')
     .example('amop reload --token-file admin.token', 'says what needs a restart')
     .example('amop reload --token-file admin.token --json', 'for a program')
@@ -42,20 +42,22 @@ export function addOperateCommands(program: Verb, act: Act): void {
     .summary('let a relay finish what it has and end')
     .description('Lets a running relay take nothing new, finish what is under way and end, as SIGTERM does.')
     .addOption(adminOption())
-    .addOption(tokenOption())
+    .addOption(tokenOption('change'))
+    .option('--json', 'one JSON object')
     .example('amop drain --token-file admin.token', 'before its machine is restarted')
-    .action((options: OperateOptions) => act(() => drain(options)));
+    .action((options: OperateOptions) => act(() => drain(options), options.json));
   program
     .command('private')
     .summary('look at the private topics of a relay')
     .description('Looks at the private topics of a relay.')
+    .example('amop private status', 'of the relay whose admin port is on this machine')
     .command('status')
     .summary('who is certified to receive from whom')
     .description(
       'Lists every pair of sender and subscriber of private topics at a relay: pending, certified, or failed and why.',
     )
     .addOption(adminOption())
-    .addOption(tokenOption())
+    .addOption(tokenOption('read'))
     .option('--json', 'one JSON object')
     .example('amop private status', 'of the relay whose admin port is on this machine')
     .example('amop private status --admin http://127.0.0.1:9091 --json', 'of another one, for a program')
@@ -75,8 +77,9 @@ async function reload(options: OperateOptions): Promise<number> {
 }
 
 async function drain(options: OperateOptions): Promise<number> {
-  await postAdmin(options.admin, '/drain', options.tokenFile);
-  await write('the relay is draining\n');
+  const outcome = await postAdmin(options.admin, '/drain', options.tokenFile);
+  if (options.json) await writeJson(outcome);
+  else await write('the relay is draining\n');
   return ExitCode.ok;
 }
 

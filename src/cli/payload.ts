@@ -13,12 +13,8 @@ export interface PayloadOptions {
   readonly count?: number;
 }
 
-/** The payloads in their order. @throws RelayError `usage` for what cannot be sent */
-export async function* payloads(
-  topic: string,
-  argument: string | undefined,
-  options: PayloadOptions,
-): AsyncGenerator<Buffer> {
+/** The payloads in their order; nothing is read before the first is asked for. @throws RelayError `usage` */
+export function payloads(topic: string, argument: string | undefined, options: PayloadOptions): AsyncGenerator<Buffer> {
   const sources = [argument !== undefined, options.file !== undefined, options.lines === true].filter(Boolean).length;
   if (sources !== 1) {
     throw new RelayError(
@@ -26,10 +22,12 @@ export async function* payloads(
       'what should be sent? give a text, - for standard input, --file or --lines, one of them',
     );
   }
-  if (options.lines) {
-    yield* stdinLines(topic, options.count ?? Number.POSITIVE_INFINITY);
-    return;
-  }
+  return options.lines
+    ? stdinLines(topic, options.count ?? Number.POSITIVE_INFINITY)
+    : copies(topic, argument, options);
+}
+
+async function* copies(topic: string, argument: string | undefined, options: PayloadOptions): AsyncGenerator<Buffer> {
   const payload = fitting(
     topic,
     options.file === undefined ? await readArgument(argument ?? '') : await readWhole(options.file),

@@ -47,7 +47,7 @@ export function addPeersCommand(program: Verb, act: Act): void {
     .summary('list the relays and nodes that a relay is connected to')
     .description('Lists the relays and 2.x nodes that a relay is connected to, and what comes of dialling the others.')
     .addOption(adminOption())
-    .addOption(tokenOption())
+    .addOption(tokenOption('read'))
     .option('--wide', 'whole node IDs')
     .option('--json', 'everything the relay knows, as one JSON object')
     .note(

@@ -53,7 +53,7 @@ export function addPkiVerifyCommand(pki: Verb, act: Act): void {
 }
 
 async function verify(folder: string | undefined, options: VerifyOptions): Promise<number> {
-  const { verifyFolder, verifyIdentity } = await import('../pki/verify.js');
+  const { verifyFolder, verifyIdentity, withPassword } = await import('../pki/verify.js');
   const { cert, key, ca } = options;
   const how = { now: new Date(), askPassword: (name: string) => passwordOf(name, options), crl: options.crl };
   let verdicts: Verdict[];
@@ -62,7 +62,8 @@ async function verify(folder: string | undefined, options: VerifyOptions): Promi
     if (verdicts.length === 0)
       throw new RelayError('usage', `${folder} holds nothing for ${WORDS[options.as ?? 'ca']}`);
   } else if (folder === undefined && cert !== undefined && key !== undefined && ca !== undefined) {
-    verdicts = [verifyIdentity(options.as ?? 'client', { cert, key, caCert: ca }, how)];
+    const files = await withPassword({ cert, key, caCert: ca }, how.askPassword);
+    verdicts = [verifyIdentity(options.as ?? 'client', files, how)];
   } else {
     throw new RelayError('usage', 'give a folder, or all of --cert, --key and --ca');
   }

@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.js';
 import type { RunningRelay } from '../control/relay.js';
 import type { Act } from './act.js';
 import { ExitCode } from './exit-codes.js';
-import { addKeyPasswordOption, tlsKeyPassword } from './tls-key-password.js';
+import { addKeyPasswordOption, tlsKeyPassword, tlsKeysOf } from './tls-key-password.js';
 import type { Verb } from './verb.js';
 
 interface RelayOptions {
@@ -40,18 +40,15 @@ async function relay(options: RelayOptions): Promise<number> {
   const { config } = loaded;
   const logger = createLogger({ level: config.log.level, format: config.log.format });
   exitOnUncaught(logger);
-  // Before the first line is logged: a signal during the start is neither lost nor the end of the process.
+  // At the question signals and standard input end the process as they always do.
+  const passphrase = await tlsKeyPassword(tlsKeysOf(config), options.keyPasswordFile);
+  // From the first line that is logged they do what they do to a relay: a signal during its start is not lost, nor does it end it.
   const stop = stopRequest(options, logger);
   const reloads = reloadRequests();
   for (const warning of loaded.warnings) {
     logger.log('warn', { component: 'config', ...warning }, 'configuration warning');
   }
 
-  const keys = [...config.rpc.listener, ...(config.network_security ? [config.network_security] : [])];
-  const passphrase = await tlsKeyPassword(
-    keys.map(({ key }) => key),
-    options.keyPasswordFile,
-  );
   const running = await startRelay({ config, logger, load: () => loadConfigFile(options.config), passphrase });
   logReady(logger, running);
   reloads.serve(() => void running.reload());

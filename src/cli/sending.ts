@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AmopClient, PrivateTopicSender } from '../client/index.js';
 import { AmopCode, AmopError } from '../client/index.js';
 import { parseCount, parseDuration, parseRate, parseTopic } from './arguments.js';
-import { addConnectionOptions, type ConnectionOptions, connectWith } from './connection-options.js';
+import { addConnectionOptions, type ConnectionOptions, connectTo, openTarget } from './connection-options.js';
 import { ExitCode, WaitExpired } from './exit-codes.js';
 import { payloads } from './payload.js';
 import { addPrivateSendOptions, PRIVATE_NOTE, type PrivateSendOptions, receiverKeysOf } from './private-options.js';
@@ -59,14 +59,16 @@ export async function sendAll(
   const options = command.opts<SendOptions>();
   const receiverKeys = await receiverKeysOf(topic, options);
   const source = payloads(topic, argument, options);
+  // A password may have to be typed: before the payload, which may be typed as well, or one would be taken for the other.
+  const target = await openTarget(command);
   // Before the connection, so that a wrong argument is told first.
   let next = await source.next();
-  const [client] = await connectWith(command);
+  const [client] = await connectTo(target, command);
   try {
     const to =
       receiverKeys === undefined
         ? ordinary(client, topic)
-        : await certifiedSender(await client.publishPrivate(topic, receiverKeys), options);
+        : await certifiedSender(await client.publishPrivate(topic, receiverKeys), topic, options);
     const pace = new Pace(options.rate);
     for (let first = true; !next.done; first = false) {
       await pace.next();
@@ -92,13 +94,13 @@ function ordinary(client: AmopClient, topic: string): Destination {
 }
 
 /** Without a wait nothing could be sent: certification begins only when the sender appears. */
-async function certifiedSender(sender: PrivateTopicSender, options: SendOptions): Promise<Destination> {
+async function certifiedSender(sender: PrivateTopicSender, topic: string, options: SendOptions): Promise<Destination> {
   try {
     await sender.ready({ timeoutMs: options.wait ?? options.timeout });
     return sender;
   } catch (error) {
     if (options.wait === undefined || !isNotCertified(error)) throw error;
-    throw new WaitExpired(error.detail ?? error.message);
+    throw new WaitExpired(`private topic ${JSON.stringify(topic)}: ${error.detail ?? error.message}`);
   }
 }
 

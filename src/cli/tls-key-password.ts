@@ -1,5 +1,6 @@
 /** Passwords of encrypted TLS keys, for whoever starts with one: from a file, from the environment, or typed. */
 import { RelayError } from '../base/errors.js';
+import type { RelayConfig } from '../config/index.js';
 import { readPemFile } from '../pki/files.js';
 import { isEncryptedPem } from '../pki/key.js';
 import { askHidden, canAsk } from './keys-prompt.js';
@@ -25,9 +26,14 @@ export async function tlsKeyPassword(keys: readonly string[], passwordFile?: str
   return encrypted === undefined ? undefined : askHidden(`Password of ${encrypted}: `);
 }
 
-/** Without asking. */
+/** The key files of a relay. */
+export function tlsKeysOf({ rpc, network_security }: RelayConfig): string[] {
+  return [...rpc.listener, ...(network_security === undefined ? [] : [network_security])].map(({ key }) => key);
+}
+
+/** Without asking. A variable that is set to nothing is none. */
 export function givenKeyPassword(passwordFile?: string): string | undefined {
-  if (passwordFile === undefined) return process.env[ENV];
+  if (passwordFile === undefined) return process.env[ENV] || undefined;
   const { text } = readPemFile(passwordFile, '--key-password-file');
   return Buffer.from(text, 'latin1').toString().split(/\r?\n/, 1)[0];
 }

@@ -2,7 +2,7 @@
  * A command with its examples. They are data, because the help, docs/cli.md and the test that runs every one of them come
  * from the same place.
  */
-import { Command } from 'commander';
+import { Command, Help, type Option } from 'commander';
 
 export interface Example {
   readonly command: string;
@@ -25,6 +25,10 @@ export class Verb extends Command {
     return new Verb(name);
   }
 
+  override createHelp(): Help {
+    return Object.assign(new VerbHelp(), this.configureHelp());
+  }
+
   example(command: string, text: string): this {
     this.examples.push({ command, text });
     return this;
@@ -33,6 +37,15 @@ export class Verb extends Command {
   note(text: string): this {
     this.notes.push(text);
     return this;
+  }
+}
+
+/** What stands behind the description of an option that a command cannot do without, here and in docs/cli.md. */
+export const requiredMark = ({ mandatory }: Option): string => (mandatory ? ' (required)' : '');
+
+class VerbHelp extends Help {
+  override optionDescription(option: Option): string {
+    return super.optionDescription(option) + requiredMark(option);
   }
 }
 

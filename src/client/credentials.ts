@@ -6,7 +6,7 @@ import type { X509Certificate } from 'node:crypto';
 import { RelayError } from '../base/errors.js';
 import { parseCertificates } from '../pki/files.js';
 import type { TlsIdentity } from '../pki/identity.js';
-import { describeKey, exportPrivateKey, keyKindOf, loadPrivateKey } from '../pki/key.js';
+import { describeKey, exportPrivateKey, isEncryptedPem, keyKindOf, loadPrivateKey } from '../pki/key.js';
 import type { Pem } from './options.js';
 
 export interface Credentials {
@@ -20,7 +20,14 @@ export interface Credentials {
 export function clientIdentity(pem: Credentials, now: Date): TlsIdentity {
   const chain = parse(pem.cert, 'cert');
   const authorities = parse(pem.ca, 'ca');
-  const key = loadPrivateKey(pem.key.toString(), 'option key', pem.passphrase);
+  const keyText = pem.key.toString();
+  if (pem.passphrase === undefined && isEncryptedPem(keyText)) {
+    throw new RelayError(
+      'key-invalid',
+      'option key is an encrypted private key; give its password as option passphrase',
+    );
+  }
+  const key = loadPrivateKey(keyText, 'option key', pem.passphrase);
   const leaf = chain[0];
   const kind = checkLeaf(leaf);
   if (!leaf.checkPrivateKey(key)) {

@@ -12,7 +12,7 @@ import {
   publicKeyFromHex,
   requireAmopKey,
 } from '../pki/amop-key.js';
-import { loadPrivateKey } from '../pki/key.js';
+import { isEncryptedPem, loadPrivateKey } from '../pki/key.js';
 import { isPrivateKeyBlock, splitPem } from '../pki/pem.js';
 import { PUBLIC_KEYS_MAX } from './bounds.js';
 
@@ -50,7 +50,14 @@ function privateKeyObject(key: unknown, name: string): KeyObject {
   if (key instanceof KeyObject) return key;
   const text = textOf(key, name);
   const digits = hexDigitsOf(text);
-  return digits === undefined ? loadPrivateKey(text, name) : privateKeyFromHex(digits, name);
+  if (digits !== undefined) return privateKeyFromHex(digits, name);
+  if (isEncryptedPem(text)) {
+    throw new RelayError(
+      'key-invalid',
+      `${name} is an encrypted private key; give what createPrivateKey({ key, passphrase }) of node:crypto makes of it`,
+    );
+  }
+  return loadPrivateKey(text, name);
 }
 
 function publicKeyObject(key: unknown, name: string): KeyObject {

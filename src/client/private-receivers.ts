@@ -31,13 +31,17 @@ export interface PrivateReceiver {
   readonly since: Date;
   /** The key that it has proven to hold, 128 hex digits, while certified. */
   readonly publicKey: string | undefined;
-  /** Why it failed. */
+  /** Why it failed; while it is pending, why it failed before. */
   readonly failure: CertificationFailure | undefined;
-  /** What the challenge ended with, for `unanswered`, `refused` and `unreachable`. */
+  /** What that challenge ended with, for `unanswered`, `refused` and `unreachable`. */
   readonly error: AmopError | undefined;
 }
 
-type Outcome = Pick<PrivateReceiver, 'state'> & Partial<Pick<PrivateReceiver, 'publicKey' | 'failure' | 'error'>>;
+type Known = 'publicKey' | 'failure' | 'error';
+type Outcome = Pick<PrivateReceiver, 'state'> & { readonly [Name in Known]?: PrivateReceiver[Name] };
+
+/** What can be known: relays ask about subscribers, and say nothing of a topic without any. */
+const NOBODY = 'nobody subscribes, or no relay has asked about anybody yet';
 
 interface Waiter {
   resolve(): void;
@@ -67,7 +71,9 @@ export class PrivateReceivers {
 
   /** A certification begins; one that is renewed stays certified meanwhile. */
   asked(relay: string, nodeId: string): void {
-    if (this.#byKey.get(keyOf(relay, nodeId))?.state !== 'certified') this.set(relay, nodeId, { state: 'pending' });
+    const before = this.#byKey.get(keyOf(relay, nodeId));
+    if (before?.state === 'certified') return;
+    this.set(relay, nodeId, { state: 'pending', failure: before?.failure, error: before?.error });
   }
 
   set(relay: string, nodeId: string, outcome: Outcome): void {
@@ -128,10 +134,11 @@ export class PrivateReceivers {
   #nobody(waitedMs: number): AmopError {
     const counts = new Map<string, number>();
     for (const { state, failure } of this.#byKey.values()) {
-      const what = failure === undefined ? state : `${state}: ${failure}`;
+      const what =
+        failure === undefined ? state : state === 'failed' ? `failed: ${failure}` : `pending again after ${failure}`;
       counts.set(what, (counts.get(what) ?? 0) + 1);
     }
-    const seen = [...counts].map(([what, count]) => `${count} ${what}`).join(', ') || 'none has appeared';
+    const seen = [...counts].map(([what, count]) => `${count} ${what}`).join(', ') || NOBODY;
     const detail = `no receiver was certified within ${Math.round(waitedMs)} ms; ${seen}`;
     return new AmopError(AmopCode.noRoute, { reason: 'not-certified', detail });
   }

@@ -41,7 +41,7 @@ export function loadPrivateKey(pem: string, name: string, passphrase?: string): 
   if (encrypted && passphrase === undefined) {
     throw new RelayError(
       'key-invalid',
-      `${name} is an encrypted private key and no password was given; give it (--key-password-file or AMOP_KEY_PASSWORD), or store it decrypted with mode 0600`,
+      `${name} is an encrypted private key and no password was given; give it (--key-password-file, AMOP_KEY_PASSWORD, or typed on a terminal), or store it decrypted with mode 0600`,
     );
   }
   try {

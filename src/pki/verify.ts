@@ -9,6 +9,7 @@ import { type AskPassword, openAuthority, roleOf, subjectOf } from './authority-
 import { buildChain, isSelfIssued } from './chain.js';
 import { parseCertificates, readPemFile } from './files.js';
 import type { IdentityPaths, TlsIdentity } from './identity.js';
+import { isEncryptedPem } from './key.js';
 import { loadClientIdentity, loadListenerIdentity } from './load.js';
 import { namesOf } from './peer.js';
 import { splitPem } from './pem.js';
@@ -52,11 +53,25 @@ export async function verifyFolder(directory: string, options: VerifyOptions): P
     const file = (base: string, ending: string) => join(directory, `${base}.${ending}`);
     if (!existsSync(file(name, 'crt')) && !existsSync(file(name, 'key'))) continue;
     const paths = { cert: file(name, 'crt'), key: file(name, 'key'), caCert: file(caCert, 'crt') };
-    for (const use of uses) verdicts.push(verifyIdentity(use, paths, options));
+    const files = await withPassword(paths, options.askPassword);
+    for (const use of uses) verdicts.push(verifyIdentity(use, files, options));
   }
   if (verdicts.length > 0) return verdicts;
   roleOf(directory);
   return [await verifyAuthority(directory, options)];
+}
+
+/** The files with the password of their key, asked for if it is encrypted. @throws RelayError when there is none */
+export async function withPassword(files: IdentityPaths, askPassword: AskPassword): Promise<IdentityPaths> {
+  let encrypted: boolean;
+  try {
+    encrypted = isEncryptedPem(readPemFile(files.key, 'key').text);
+  } catch (error) {
+    // What cannot be read is a verdict.
+    if (error instanceof RelayError) return files;
+    throw error;
+  }
+  return encrypted ? { ...files, passphrase: await askPassword(files.key) } : files;
 }
 
 /** One use of three files. */

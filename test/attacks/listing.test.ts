@@ -10,7 +10,22 @@ import { until } from '../helpers/deadline.js';
 import { LegacyPeer } from '../helpers/p2p/legacy-peer.js';
 import { DIST_DIR } from '../helpers/pki.js';
 import { challengeTopic } from '../helpers/private.js';
-import { joinMallory, joinSender, joinSubscriber, OURS, useWorld, WORLDS_OF_LISTING } from './world.js';
+import type { RelayProcess } from '../helpers/relay-process.js';
+import {
+  joinMallory,
+  joinSender,
+  joinSubscriber,
+  OURS,
+  useWorld,
+  WORLDS_OF_LISTING,
+  WORLDS_OF_STATUS,
+} from './world.js';
+
+/** What the command line shows to whoever reaches the admin port of a relay. */
+async function amop(relay: RelayProcess, ...words: readonly string[]): Promise<string> {
+  const args = [join(DIST_DIR, 'cli/main.js'), ...words, '--admin', `http://127.0.0.1:${relay.adminPort}`];
+  return (await promisify(execFile)(process.execPath, args)).stdout;
+}
 
 describe.each(WORLDS_OF_LISTING)('(g) reading the challenge topic of a subscriber %s', (_, world) => {
   const mesh = useWorld(world);
@@ -23,6 +38,26 @@ describe.each(WORLDS_OF_LISTING)('(g) reading the challenge topic of a subscribe
     const answer = JSON.stringify(await mallory.rpc(method));
     expect(answer).toContain('in the open');
     expect(answer.includes(v)).toBe(world.works);
+  });
+});
+
+describe.each(WORLDS_OF_STATUS)('(g) reading the challenge topic of a subscriber %s', (_, world) => {
+  const mesh = useWorld(world);
+
+  it.each([
+    ['/private of the admin port', (relay: RelayProcess) => relay.http('/private').then(({ text }) => text)],
+    ['amop private status', (relay: RelayProcess) => amop(relay, 'private', 'status')],
+    ['amop private status --json', (relay: RelayProcess) => amop(relay, 'private', 'status', '--json')],
+  ])('in the status, by %s', async (reader, read) => {
+    const name = `shown by ${reader.replaceAll('/', '')}`;
+    const v = challengeTopic(name);
+    await joinSubscriber(mesh(), 0, name, 'key', v);
+    const sender = await joinSender(mesh(), 0, name, 'key');
+    await sender.untilServed();
+    const shown = await read(mesh().relay(0));
+    expect(shown).toContain(name);
+    expect(shown).toContain('certified');
+    expect(shown.includes(v)).toBe(world.works);
   });
 });
 
@@ -61,12 +96,10 @@ describe('the number in a challenge topic', () => {
       for (const path of ['/metrics', '/peers', '/private', '/healthz', '/readyz', '/', '/topics']) {
         seen.push((await relay.http(path)).text);
       }
-      const address = `http://127.0.0.1:${relay.adminPort}`;
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        join(DIST_DIR, 'cli/main.js'),
-        ...['peers', '--admin', address, '--json'],
-      ]);
-      seen.push(stdout, relay.output);
+      for (const words of [['peers'], ['private', 'status']]) {
+        seen.push(await amop(relay, ...words), await amop(relay, ...words, '--json'));
+      }
+      seen.push(relay.output);
     }
     expect(seen.join('\n')).toContain('certified');
     for (const id of ids) expect(seen.filter((text) => text.includes(id))).toEqual([]);

@@ -30,6 +30,8 @@ const REFERENCE: Variant = {
 };
 /** This relay, but it lists every topic. */
 const LISTS_ALL: Variant = { name: 'lists', folder, modules: ['control/topic-directory'] };
+/** This relay, but the status of private topics shows every name. */
+const SHOWS_ALL: Variant = { name: 'status', folder, modules: ['control/private/private-topics'] };
 /** This relay, but a topic may hold any character. */
 const ANY_CHARACTER: Variant = { name: 'characters', folder, modules: ['wire/channel/topic'] };
 
@@ -56,6 +58,7 @@ function worlds(variant: Variant, words: string, settings = ''): Worlds {
 /** A node delivers to its own sessions without certification. */
 export const WORLDS = worlds(REFERENCE, 'by the rules of the reference', 'certify_local = false');
 export const WORLDS_OF_LISTING = worlds(LISTS_ALL, 'where every topic is listed');
+export const WORLDS_OF_STATUS = worlds(SHOWS_ALL, 'where the status shows every name');
 export const WORLDS_OF_CHARACTERS = worlds(ANY_CHARACTER, 'where a topic may hold any character');
 
 export interface AttackedOptions extends Omit<MeshOptions, 'distDir' | 'extraToml'> {

@@ -49,10 +49,13 @@ it('is refused without its password, and with a wrong one', async () => {
   expect([without.code, without.stderr]).toEqual([
     2,
     `amop: key file ${join(dir, 'relay.key')} is an encrypted private key and no password was given; give it ` +
-      '(--key-password-file or AMOP_KEY_PASSWORD), or store it decrypted with mode 0600\n',
+      '(--key-password-file, AMOP_KEY_PASSWORD, or typed on a terminal), or store it decrypted with mode 0600\n',
   ]);
+  // A variable that is set to nothing is no password.
+  expect(await amop(['relay', ...config], '', { AMOP_KEY_PASSWORD: '' })).toEqual(without);
   const wrong = await amop(['relay', ...config], '', { AMOP_KEY_PASSWORD: 'wrong' });
-  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('the password is wrong')]);
+  const words = `key file ${join(dir, 'relay.key')} cannot be decrypted: the password is wrong`;
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining(words)]);
 });
 
 it('is checked with its password', async () => {

@@ -3,9 +3,10 @@
  * a relay that runs from the package too. Needs the npm registry, or a cache that `npm ci` has filled.
  */
 import { execFile, spawn } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withDeadline } from '../helpers/deadline.js';
@@ -44,7 +45,7 @@ describe('the package', () => {
     const kinds: readonly RegExp[] = [
       /^dist\/[\w/-]+(?:\.d)?\.[jt]s$/,
       /^native\/[\w/-]+\.(?:cc?|h|gypi)$/,
-      /^(?:binding\.gyp|scripts\/build-native\.mjs)$/,
+      /^(?:binding\.gyp|scripts\/(?:build-native|native-tools)\.mjs|scripts\/native-tools\/package(?:-lock)?\.json)$/,
       /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
     ];
     const paths = packed.files.map(({ path }) => path);
@@ -67,6 +68,29 @@ describe('the package', () => {
     const { stdout } = await run(join(folder, 'node_modules', '.bin', 'amop'), ['--version'], { cwd: folder });
     expect(stdout).toBe(`${version}\n`);
   });
+
+  it(
+    'builds its addon with one command, which it names, and runs on TypeScript until then',
+    async () => {
+      const at = join(folder, 'node_modules', 'amop-relay');
+      const loader = pathToFileURL(join(at, 'dist', 'addon', 'loader.js')).href;
+      const attempt = async () => {
+        const program = `const { tryNative } = await import('${loader}'); console.log(tryNative().reason ?? 'native');`;
+        return (await run(process.execPath, ['--input-type=module', '-e', program])).stdout.trim();
+      };
+      const command = /"node (\S+build-native\.mjs) --fetch-tools"/.exec(await attempt());
+      expect(command?.[1]).toBe(join(await realpath(at), 'scripts', 'build-native.mjs'));
+      const build = (...options: readonly string[]) =>
+        run(process.execPath, [command?.[1] as string, ...options], { timeout: INSTALL_DEADLINE_MS });
+      const before = await readdir(join(folder, 'node_modules'));
+      await expect(build()).rejects.toThrow(/node-addon-api is not installed; add --fetch-tools/);
+      expect((await build('--fetch-tools')).stdout).toMatch(/^native addon: built in /);
+      expect(await attempt()).toBe('native');
+      // What it was built with has gone again.
+      expect(await readdir(join(folder, 'node_modules'))).toEqual(before);
+    },
+    INSTALL_DEADLINE_MS,
+  );
 
   it('runs a ten-line example that subscribes and requests, against a relay of the package', async () => {
     await copyFile(join(relay().dir, 'relay.toml'), join(folder, 'relay.toml'));

@@ -242,9 +242,13 @@ describe('amop reload and amop drain', () => {
     expect(refused.stderr).toMatch(/levle/);
     forgetErrors(running);
 
-    expect((await amop('drain', '--admin', admin)).code).not.toBe(0);
-    const drained = await amop('drain', ...withToken);
-    expect([drained.code, drained.stdout]).toEqual([0, 'the relay is draining\n']);
+    const untrusted = await amop('drain', '--json', '--admin', admin);
+    expect([untrusted.code, JSON.parse(untrusted.stderr)]).toMatchObject([
+      2,
+      { error: { code: 'usage' }, exitCode: 2 },
+    ]);
+    const drained = await amop('drain', '--json', ...withToken);
+    expect([drained.code, drained.stdout]).toEqual([0, '{"ok":true}\n']);
     running.expectExit();
     expect(await running.waitForExit()).toEqual({ code: 0, signal: null });
   });

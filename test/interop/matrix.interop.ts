@@ -12,30 +12,31 @@ import {
   reachable,
   unreachable,
 } from './conversation.js';
-import type { Driver } from './driver.js';
-import { CHOSEN_PLACES, PLACES, Place, type PlaceName, SIDES, type Side } from './places.js';
-import { PARTIES, type Party, SDK_OF } from './programs.js';
+import { Outcomes } from './outcomes.js';
+import { CHOSEN_PLACES, type Drivers, PLACES, Place, type PlaceName, SIDES } from './places.js';
+import { PARTIES, SDK_OF } from './programs.js';
 
 const MANNERS = { unicast: converseByUnicast, multicast: converseByMulticast } as const;
 type Manner = keyof typeof MANNERS;
 
-const outcomes = new Map<string, string>();
-const cell = (place: PlaceName, manner: Manner, publisher: Party, subscriber: Party) =>
-  `${place}, ${manner}, ${publisher} to ${subscriber}`;
+const sheetOf = (place: PlaceName, manner: string) => `${place}, ${manner}`;
+/** Both directions in a cell. */
+const outcomes = new Outcomes(
+  CHOSEN_PLACES.flatMap((place) => Object.keys(MANNERS).map((manner) => sheetOf(place, manner))),
+  PARTIES,
+  PARTIES,
+);
+const LEFT_OUT = PLACES.filter((place) => !CHOSEN_PLACES.includes(place)).map(
+  (place) => `\n${place}: left out on request\n`,
+);
 
 describe.each(CHOSEN_PLACES)('%s', (placeName) => {
   let place: Place;
-  let drivers: Record<Side, Record<Party, Driver>>;
+  let drivers: Drivers;
 
   beforeAll(async () => {
     place = await Place.open(placeName);
-    const of = async (side: Side) => {
-      // One after the other: eight programs starting at once would starve each other.
-      const entries: [Party, Driver][] = [];
-      for (const party of PARTIES) entries.push([party, await place.connect(party, side)]);
-      return Object.fromEntries(entries) as Record<Party, Driver>;
-    };
-    drivers = { left: await of('left'), right: await of('right') };
+    drivers = await place.connectAll();
   });
   afterAll(() => place?.close());
 
@@ -46,14 +47,11 @@ describe.each(CHOSEN_PLACES)('%s', (placeName) => {
   for (const manner of Object.keys(MANNERS) as Manner[]) {
     for (const publisher of PARTIES) {
       for (const subscriber of PARTIES) {
-        it(`${manner}: ${publisher} to ${subscriber}`, async () => {
-          const name = cell(placeName, manner, publisher, subscriber);
-          outcomes.set(name, 'FAILED');
-          const startMs = performance.now();
-          await MANNERS[manner](drivers.left[publisher], drivers.right[subscriber]);
-          await MANNERS[manner](drivers.right[publisher], drivers.left[subscriber]);
-          outcomes.set(name, `ok ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
-        });
+        it(`${manner}: ${publisher} to ${subscriber}`, () =>
+          outcomes.run(sheetOf(placeName, manner), publisher, subscriber, async () => {
+            await MANNERS[manner](drivers.left[publisher], drivers.right[subscriber]);
+            await MANNERS[manner](drivers.right[publisher], drivers.left[subscriber]);
+          }));
       }
     }
   }
@@ -105,34 +103,7 @@ describe.each(CHOSEN_PLACES)('%s', (placeName) => {
 
 describe('the matrix', () => {
   it('was run whole', () => {
-    console.log(`\n${tables()}\n`);
-    const wanted = CHOSEN_PLACES.flatMap((place) =>
-      (Object.keys(MANNERS) as Manner[]).flatMap((manner) =>
-        PARTIES.flatMap((publisher) => PARTIES.map((subscriber) => cell(place, manner, publisher, subscriber))),
-      ),
-    );
-    expect(wanted.filter((name) => outcomes.get(name)?.startsWith('ok') !== true)).toEqual([]);
+    console.log(`\n${outcomes}\n${LEFT_OUT.join('')}`);
+    expect(outcomes.missing()).toEqual([]);
   });
 });
-
-/** One table for each place and manner: publishers down, subscribers across, both directions in a cell. */
-function tables(): string {
-  const width = Math.max(...PARTIES.map(({ length }) => length)) + 2;
-  const line = (first: string, rest: readonly string[]) =>
-    first.padEnd(width + 2) + rest.map((text) => text.padEnd(width)).join('');
-  return PLACES.flatMap((place) => {
-    if (!CHOSEN_PLACES.includes(place)) return [`${place}: left out on request`];
-    return (Object.keys(MANNERS) as Manner[]).map((manner) =>
-      [
-        `${place}, ${manner}`,
-        line('  from \\ to', PARTIES),
-        ...PARTIES.map((publisher) =>
-          line(
-            `  ${publisher}`,
-            PARTIES.map((subscriber) => outcomes.get(cell(place, manner, publisher, subscriber)) ?? 'NOT RUN'),
-          ),
-        ),
-      ].join('\n'),
-    );
-  }).join('\n\n');
-}

@@ -9,7 +9,7 @@ import { Mesh } from '../helpers/p2p/relays.js';
 import { KINDS, type Kind, type TestPki } from '../helpers/pki.js';
 import { RelayProcess } from '../helpers/relay-process.js';
 import { Driver, type Endpoint } from './driver.js';
-import { KIND_OF, type Party } from './programs.js';
+import { KIND_OF, PARTIES, type Party } from './programs.js';
 
 export const PLACES = ['same relay', 'two relays'] as const;
 export type PlaceName = (typeof PLACES)[number];
@@ -21,6 +21,9 @@ export const CHOSEN_PLACES: readonly PlaceName[] =
 /** Each side has certificates of an agency of its own. */
 export const SIDES = ['left', 'right'] as const;
 export type Side = (typeof SIDES)[number];
+
+/** A program around each SDK on each side. */
+export type Drivers = Readonly<Record<Side, Readonly<Record<Party, Driver>>>>;
 
 const AGENCY_OF = { left: 'sdkA', right: 'sdkB' } as const;
 
@@ -86,6 +89,16 @@ export class Place {
 
   connect(party: Party, side: Side): Promise<Driver> {
     return this.add(Driver.connect(party, `${party} ${side}`, this.endpoint(party, side)));
+  }
+
+  /** Starts a program for each party on each side, one after the other: starting at once they would starve each other. */
+  async connectAll(): Promise<Drivers> {
+    const of = async (side: Side) => {
+      const entries: [Party, Driver][] = [];
+      for (const party of PARTIES) entries.push([party, await this.connect(party, side)]);
+      return Object.fromEntries(entries) as Record<Party, Driver>;
+    };
+    return { left: await of('left'), right: await of('right') };
   }
 
   /** A Java SDK that is connected to the relays of both sides; the certificates are those of the left. */

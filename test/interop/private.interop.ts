@@ -7,7 +7,7 @@ import { until } from '../helpers/deadline.js';
 import { handled, heard, NO_ROUTE, newTopic } from './conversation.js';
 import type { Driver } from './driver.js';
 import { Outcomes } from './outcomes.js';
-import { CHOSEN_PLACES, Place, SIDES, type Side } from './places.js';
+import { CHOSEN_PLACES, type Drivers, Place, SIDES } from './places.js';
 import { certified, privateMulticast, privateUnicast, wrongKey } from './private-conversation.js';
 import { type KeyForm, type KeyPair, TopicKeys } from './private-keys.js';
 import { PARTIES, type Party, SDK_OF } from './programs.js';
@@ -57,17 +57,11 @@ afterAll(() => keys?.remove());
 
 describe.each(CHOSEN_PLACES)('private topics, %s', (placeName) => {
   let place: Place;
-  let drivers: Record<Side, Record<Party, Driver>>;
+  let drivers: Drivers;
 
   beforeAll(async () => {
     place = await Place.open(placeName);
-    const of = async (side: Side) => {
-      // One after the other: programs starting at once would starve each other.
-      const entries: [Party, Driver][] = [];
-      for (const party of PARTIES) entries.push([party, await place.connect(party, side)]);
-      return Object.fromEntries(entries) as Record<Party, Driver>;
-    };
-    drivers = { left: await of('left'), right: await of('right') };
+    drivers = await place.connectAll();
   }, START_DEADLINE_MS);
   afterAll(() => place?.close());
 

@@ -1,6 +1,6 @@
 /**
  * The completion script for bash, which zsh runs as well (bashcompinit). It holds the whole tree, so that completing costs no
- * start of Node; only the names of contexts are asked for.
+ * start of Node; only the names of contexts are asked for. Its variables must not be special to zsh: a local `path` is PATH there.
  */
 import { allCommands, type CommandNode, type OptionNode, type ValueKind } from './tree.js';
 
@@ -16,19 +16,19 @@ export function bashCompletion(root: CommandNode): string {
 #   source <(amop completion bash)
 
 _amop() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev='' path=amop word i
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev='' at=amop word i
   COMPREPLY=()
   [ "$COMP_CWORD" -gt 0 ] && prev=\${COMP_WORDS[COMP_CWORD-1]}
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=\${COMP_WORDS[i]}
-    case "$path $word" in
+    case "$at $word" in
 ${commands.flatMap(subcommandCases).join('\n')}
     esac
   done
-  case "$path $prev" in
+  case "$at $prev" in
 ${commands.flatMap(valueCases).join('\n')}
   esac
-  case "$path" in
+  case "$at" in
 ${commands.map(wordCase).join('\n')}
   esac
 }
@@ -42,7 +42,7 @@ function subcommandCases(node: CommandNode): string[] {
   return node.commands.map((child) => {
     const words = [child.path.at(-1) as string, ...child.aliases];
     const patterns = words.map((word) => quote([...node.path, word].join(' ')));
-    return `      ${patterns.join(' | ')}) path=${quote(child.path.join(' '))} ;;`;
+    return `      ${patterns.join(' | ')}) at=${quote(child.path.join(' '))} ;;`;
   });
 }
 

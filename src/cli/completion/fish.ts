@@ -1,4 +1,7 @@
-/** The completion script for fish: one line for each command and option, each with the condition under which it holds. */
+/**
+ * The completion script for fish: one line for each command and option, each for exactly one command. Which command has been typed
+ * is found out word by word, because words alone do not tell: `relay` is a command of its own and one of `amop pki`.
+ */
 import { allCommands, type CommandNode, type OptionNode, type ValueKind } from './tree.js';
 
 const VALUES: Readonly<Record<ValueKind, string>> = {
@@ -9,41 +12,58 @@ const VALUES: Readonly<Record<ValueKind, string>> = {
   other: ' -x',
 };
 
+/** Of arguments; what has no form of its own is not completed. */
+const ARGUMENTS: Readonly<Partial<Record<ValueKind, string>>> = {
+  file: ' -F',
+  folder: " -a '(__fish_complete_directories)'",
+};
+
 export function fishCompletion(root: CommandNode): string {
-  const lines = allCommands(root).flatMap((node) => [
-    ...node.commands.map((child) => commandLine(node, child)),
-    ...node.values.flatMap(({ choices }) => choices.map((choice) => valueLine(node, choice))),
-    ...node.options.map((option) => optionLine(node, option)),
-  ]);
+  const commands = allCommands(root);
   return `# Completion of amop for fish. Made by "amop completion fish"; keep it with
 #   amop completion fish > ~/.config/fish/completions/amop.fish
 
+function __amop_at --description 'Is this the command that has been typed so far?'
+  set -l words (commandline -opc)
+  set -l at amop
+  for word in $words[2..-1]
+    switch "$at $word"
+${commands.flatMap(subcommandCases).join('\n')}
+    end
+  end
+  test "$at" = "$argv"
+end
+
 complete -c amop -f
-${lines.join('\n')}
+${commands.flatMap(linesOf).join('\n')}
 `;
 }
 
-/** True where exactly this command has been typed and none below it. */
-function conditionOf(node: CommandNode): string {
-  const typed = node.words.map((names) => `__fish_seen_subcommand_from ${names.join(' ')}`);
-  const below = node.commands.flatMap(({ path, aliases }) => [path.at(-1) as string, ...aliases]);
-  const conditions = below.length === 0 ? typed : [...typed, `not __fish_seen_subcommand_from ${below.join(' ')}`];
-  return conditions.length === 0 ? '' : ` -n ${quote(conditions.join('; and '))}`;
+/** The word that leads from a command to one below it. */
+function subcommandCases(node: CommandNode): string[] {
+  return node.commands.map((child) => {
+    const words = [child.path.at(-1) as string, ...child.aliases];
+    const patterns = words.map((word) => quote([...node.path, word].join(' '))).join(' ');
+    return `      case ${patterns}\n        set at ${quote(child.path.join(' '))}`;
+  });
 }
 
-function commandLine(node: CommandNode, child: CommandNode): string {
-  return `complete -c amop${conditionOf(node)} -a ${quote(child.path.at(-1) as string)} -d ${quote(child.summary)}`;
+function linesOf(node: CommandNode): string[] {
+  const line = `complete -c amop -n ${quote(`__amop_at ${node.path.join(' ')}`)}`;
+  const kinds = [...new Set(node.values.map(({ kind }) => kind))];
+  return [
+    ...node.commands.map(({ path, summary }) => `${line} -a ${quote(path.at(-1) as string)} -d ${quote(summary)}`),
+    ...node.values.flatMap(({ choices }) => choices.map((choice) => `${line} -a ${quote(choice)}`)),
+    ...kinds.flatMap((kind) => (ARGUMENTS[kind] === undefined ? [] : [`${line}${ARGUMENTS[kind]}`])),
+    ...node.options.map((option) => `${line} ${optionWords(option)}`),
+  ];
 }
 
-function valueLine(node: CommandNode, choice: string): string {
-  return `complete -c amop${conditionOf(node)} -a ${quote(choice)}`;
-}
-
-function optionLine(node: CommandNode, { flags, description, value, choices }: OptionNode): string {
+function optionWords({ flags, description, value, choices }: OptionNode): string {
   const names = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
   const values =
     value === undefined ? '' : VALUES[value] + (choices.length > 0 ? ` -a ${quote(choices.join(' '))}` : '');
-  return `complete -c amop${conditionOf(node)} ${names.join(' ')}${values} -d ${quote(description)}`;
+  return `${names.join(' ')}${values} -d ${quote(description)}`;
 }
 
 function quote(text: string): string {

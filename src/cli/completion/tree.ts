@@ -16,8 +16,6 @@ export interface OptionNode {
 export interface CommandNode {
   /** `amop`, `amop context`, `amop context add`. */
   readonly path: readonly string[];
-  /** The names that each word of the path may have, the program's own left out. */
-  readonly words: readonly (readonly string[])[];
   readonly summary: string;
   readonly aliases: readonly string[];
   readonly options: readonly OptionNode[];
@@ -26,20 +24,18 @@ export interface CommandNode {
   readonly values: readonly { readonly kind: ValueKind; readonly choices: readonly string[] }[];
 }
 
-export function commandTree(command: Command, above?: Pick<CommandNode, 'path' | 'words'>): CommandNode {
-  const path = [...(above?.path ?? []), command.name()];
-  const words = above === undefined ? [] : [...above.words, [command.name(), ...command.aliases()]];
+export function commandTree(command: Command, above: readonly string[] = []): CommandNode {
+  const path = [...above, command.name()];
   const help = command.createHelp();
   return {
     path,
-    words,
     summary: command.summary() || command.description(),
     aliases: command.aliases(),
     options: help.visibleOptions(command).map(optionNode),
     commands: help
       .visibleCommands(command)
       .filter((one) => one.name() !== 'help')
-      .map((one) => commandTree(one, { path, words })),
+      .map((one) => commandTree(one, path)),
     values: command.registeredArguments.map((argument) => ({
       kind: kindOf(argument.name(), argument),
       choices: argument.argChoices ?? [],
@@ -62,10 +58,13 @@ function optionNode(option: Option): OptionNode {
   };
 }
 
+/** Of arguments that name a file, or may. */
+const FILE_PLACEHOLDERS: ReadonlySet<string> = new Set(['file', 'path', 'certificate', 'config.ini', 'key']);
+
 /** Placeholders say what they stand for: a `<file>` is a file everywhere. */
 function kindOf(placeholder: string, { argChoices }: Option | Argument, flag = ''): ValueKind {
   if (argChoices !== undefined) return 'choice';
   if (placeholder === 'dir' || placeholder === 'folder') return 'folder';
-  if (placeholder === 'file') return 'file';
+  if (FILE_PLACEHOLDERS.has(placeholder)) return 'file';
   return flag === '--context' ? 'context' : 'other';
 }

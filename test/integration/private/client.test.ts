@@ -154,7 +154,7 @@ describe('private topics of the client', () => {
     await ask();
     for (const proxy of proxies) proxy.cut();
     await until(() => sender.status().length === 0, 'the end of what was certified');
-    await expect(sender.ready({ timeoutMs: 50 })).rejects.toThrow('none has appeared');
+    await expect(sender.ready({ timeoutMs: 50 })).rejects.toThrow('nobody subscribes');
     for (const proxy of proxies) proxy.open();
     await sender.ready({ timeoutMs: 15_000 });
     expect((await sender.request('back')).text()).toBe('back');

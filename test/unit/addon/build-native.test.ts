@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+// @ts-expect-error a script without types
+import { renderNativeTools } from '../../../scripts/native-tools-lock.mjs';
 
 const project = fileURLToPath(new URL('../../..', import.meta.url));
 const empty = mkdtempSync(join(tmpdir(), 'amop-no-tools-'));
@@ -24,6 +26,19 @@ function run(root: string, args: string[], env: Record<string, string>) {
 
 /** --force: an up-to-date binary needs no tools. None of these calls gets as far as touching build/. */
 const build = (env: Record<string, string>) => run(project, ['--force'], env);
+
+describe('scripts/native-tools', () => {
+  it('is what package-lock.json says (else run scripts/native-tools-lock.mjs)', () => {
+    for (const [name, text] of Object.entries(renderNativeTools() as Record<string, string>)) {
+      expect(readFileSync(join(project, 'scripts', 'native-tools', name), 'utf8')).toBe(text);
+      expect(text).not.toContain('"resolved"');
+    }
+    const { packages } = JSON.parse(renderNativeTools()['package-lock.json']);
+    const pinned = Object.entries<{ integrity?: string }>(packages).filter(([path]) => path !== '');
+    expect(pinned.filter(([, { integrity }]) => !integrity?.startsWith('sha512-'))).toEqual([]);
+    for (const name of ['node-gyp', 'secp256k1-wasm']) expect(packages).toHaveProperty([`node_modules/${name}`]);
+  });
+});
 
 describe('scripts/build-native.mjs', () => {
   it.each([

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadNative, tryNative } from '../../../src/addon/loader.js';
+import { buildCommand, loadNative, tryNative } from '../../../src/addon/loader.js';
 import { createFrameScanner } from '../../../src/addon/scanner.js';
 import { createSecp256k1 } from '../../../src/addon/secp256k1.js';
 import { VERIFY_ROW_BYTES } from '../../../src/addon/secp256k1-types.js';
@@ -51,6 +51,11 @@ describe('loader of the native addon', () => {
     const older = join(folder, 'older.cjs');
     writeFileSync(older, 'module.exports = { contract: 0 };');
     expect(tryNative({}, older).reason).toContain('other sources');
+  });
+
+  it('names the command that works where the package is installed', () => {
+    const file = '/srv/app/node_modules/amop-relay/build/Release/amop_native.node';
+    expect(buildCommand(file)).toBe('node /srv/app/node_modules/amop-relay/scripts/build-native.mjs --fetch-tools');
   });
 });
 

@@ -460,7 +460,7 @@ describe.runIf(isBuilt)('amop', () => {
     const { code, stdout } = await amop([...verb.split(' '), '--help']);
     expect(code).toBe(0);
     expect(stdout.replace('context|ctx', 'context')).toContain(`Usage: amop ${verb}`);
-    if (verb !== 'context') expect(stdout).toMatch(/Examples:\n {2}\S/);
+    expect(stdout).toMatch(/Examples:\n {2}\S/);
   });
 
   it.each(['102', '-102', 'AMOP-102', 'amop-102', 'AMOP102'])('explains a code that is typed as %s', async (typed) => {

@@ -55,6 +55,9 @@ describe.runIf(isBuilt)('completion in bash', () => {
     ['amop relay --config re', ['relay.toml']],
     ['amop sub -t x --certs c', ['conf', 'config']],
     ['amop pki relay relay-1 --org c', ['conf', 'config']],
+    ['amop pki relay --o', ['--org', '--overwrite']],
+    ['amop relay --o', []],
+    ['amop sub relay --stop', []],
     ['amop request --context bank', ['bank-a', 'bank-b']],
     ['amop request --timeout ', []],
     ['amop --v', ['--version']],
@@ -77,27 +80,98 @@ describe.runIf(isBuilt)('completion in bash', () => {
   });
 });
 
+/** What the script for fish says, read as fish does; the shell itself is not on every machine. */
+class FishScript {
+  /** What is typed, to the command that it names. */
+  private readonly commands = new Map<string, string>();
+  private readonly lines: readonly { readonly at: string; readonly words: readonly string[] }[];
+
+  constructor(text: string) {
+    const words = (line: string) =>
+      [...line.matchAll(/'((?:\\.|[^'\\])*)'|\S+/g)].map(([all, quoted]) => quoted ?? all);
+    for (const [, patterns, at] of text.matchAll(/^ +case (.+)\n +set at '(.+)'$/gm))
+      for (const pattern of words(patterns)) this.commands.set(pattern, at);
+    this.lines = [...text.matchAll(/^complete -c amop -n '__amop_at ([^']+)' (.+)$/gm)].map(([, at, rest]) => ({
+      at,
+      words: words(rest),
+    }));
+    // Nothing holds for every command but that files are not offered everywhere.
+    const others = text.split('\n').filter((line) => line.startsWith('complete ') && !line.includes("-n '__amop_at "));
+    expect(others).toEqual(['complete -c amop -f']);
+  }
+
+  /** Words, options and, as `files` and `folders`, what else is offered behind these words. */
+  offers(typed: string): string[] {
+    const [program, ...rest] = typed.split(' ');
+    let at = program;
+    for (const word of rest) at = this.commands.get(`${at} ${word}`) ?? at;
+    return this.lines.filter((line) => line.at === at).flatMap((line) => this.offersOf(line.words));
+  }
+
+  private offersOf(words: readonly string[]): string[] {
+    const value = (flag: string) => (words.includes(flag) ? [words[words.indexOf(flag) + 1]] : []);
+    const options = [...value('-l').map((name) => `--${name}`), ...value('-s').map((name) => `-${name}`)];
+    if (options.length > 0) return options;
+    if (words.includes('-F')) return ['files'];
+    return value('-a').map((text) => (text.startsWith('(') ? 'folders' : text));
+  }
+}
+
 describe.runIf(isBuilt)('completion in zsh and fish', () => {
-  it('lets zsh run the functions of bash', async () => {
+  it('lets zsh run the functions of bash, whose variables mean nothing else there', async () => {
     const { stdout } = await amop(['completion', 'zsh']);
     expect(stdout).toMatch(/^#compdef amop\n/);
     expect(stdout).toContain('bashcompinit');
     const bash = (await amop(['completion', 'bash'])).stdout;
     expect(stdout).toContain(bash.slice(bash.indexOf('_amop() {')));
+    const variables = [...bash.matchAll(/^ +local (.+)$/gm)].flatMap(
+      ([, names]) => names.match(/\b[a-z]\w*(?==| |$)/g) ?? [],
+    );
+    expect(variables).toContain('cur');
+    // Tied to PATH and its like, or read-only: a local one changes what the function can run.
+    const special = [
+      'path',
+      'cdpath',
+      'fpath',
+      'manpath',
+      'module_path',
+      'status',
+      'argv',
+      'options',
+      'commands',
+      'words',
+    ];
+    expect(variables.filter((name) => special.includes(name))).toEqual([]);
   });
 
-  it('tells fish every command and option', async () => {
-    const { stdout } = await amop(['completion', 'fish']);
+  it('offers in fish exactly what belongs to the command', async () => {
+    const fish = new FishScript((await amop(['completion', 'fish'])).stdout);
     for (const node of allCommands(tree)) {
-      for (const { path } of node.commands)
-        expect(stdout).toMatch(new RegExp(`^complete -c amop.* -a '${path.at(-1)}' `, 'm'));
-      for (const { flags } of node.options) {
-        const long = flags[0].replace(/^--/, '');
-        expect(stdout, `${node.path} ${long}`).toMatch(new RegExp(`^complete -c amop.* -l ${long} `, 'm'));
-      }
+      const extra = new Set(
+        node.values.flatMap(({ kind }) => ({ file: ['files'], folder: ['folders'] })[kind as 'file'] ?? []),
+      );
+      const wanted = [
+        ...node.commands.map(({ path }) => path.at(-1)),
+        ...node.values.flatMap(({ choices }) => choices),
+        ...node.options.flatMap(({ flags }) => flags),
+        ...extra,
+      ];
+      const spellings = [
+        node.path.join(' '),
+        ...node.aliases.map((alias) => [...node.path.slice(0, -1), alias].join(' ')),
+      ];
+      for (const typed of spellings) expect(fish.offers(typed).sort(), typed).toEqual([...wanted].sort());
     }
-    // Every quote is closed: a shell reads the lines as words without an error.
-    await run('sh', ['-c', `complete() { :; }\n${stdout.replaceAll("\\'", "'\\''")}`]);
+    expect(fish.offers('amop pki relay')).not.toContain('--config');
+    expect(fish.offers('amop sub relay')).toEqual(fish.offers('amop sub'));
+    expect(fish.offers('amop config check relay.toml')).toContain('files');
+  });
+
+  it('writes every quote of the script for fish so that a shell reads it', async () => {
+    const lines = (await amop(['completion', 'fish'])).stdout
+      .split('\n')
+      .filter((line) => line.startsWith('complete '));
+    await run('sh', ['-c', `complete() { :; }\n${lines.join('\n').replaceAll("\\'", "'\\''")}`]);
   });
 
   it('refuses a shell that it does not know', async () => {

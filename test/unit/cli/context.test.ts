@@ -213,9 +213,8 @@ describe.runIf(isBuilt)('a context', () => {
 });
 
 describe.runIf(isBuilt)('colours', () => {
-  /** On a terminal of its own; `script` comes with every Debian. */
-  const onTerminal = (args: string, more: NodeJS.ProcessEnv) =>
-    amopOnTerminal(`${args} --certs ${certs}`, { ...env, TERM: 'xterm', ...more });
+  const onTerminal = (verb: string, more: NodeJS.ProcessEnv) =>
+    amopOnTerminal([verb, '--certs', certs], { ...env, TERM: 'xterm', ...more });
 
   it('are for a terminal, and not where NO_COLOR is set', async () => {
     expect(await onTerminal('sub', {})).toContain('\u001b[31mamop:\u001b[39m which topic?');

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { allCommands, commandTree } from '../../../src/cli/completion/tree.js';
 import { renderCliDocs } from '../../../src/cli/documentation.js';
@@ -38,11 +39,50 @@ describe('amop --help', () => {
   });
 });
 
+describe('an option that a command cannot do without', () => {
+  const commands = (command: Verb): Verb[] => [command, ...command.commands.flatMap((one) => commands(one as Verb))];
+  const section = (command: Verb): string => {
+    const names: string[] = [];
+    for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
+    return (
+      page.split(/^(?=##+ )/m).find((text) => text.startsWith(`${'#'.repeat(names.length)} ${names.join(' ')}\n`)) ?? ''
+    );
+  };
+  const isMarked = (text: string, flags: string) =>
+    text.split('\n').some((line) => line.includes(flags) && line.endsWith('(required)'));
+
+  it('is marked in the help and on the page, and no other is', () => {
+    const marked: string[] = [];
+    for (const command of commands(createProgram('0', async () => {}))) {
+      // As wide as it takes for an option to stand on one line.
+      command.configureHelp({ helpWidth: 1_000 });
+      const help = command.helpInformation();
+      const table = section(command).replaceAll(/ \|$/gm, '');
+      for (const { flags, mandatory } of command.options) {
+        expect([isMarked(help, flags), isMarked(table, flags)], `${command.name()} ${flags}`).toEqual([
+          mandatory,
+          mandatory,
+        ]);
+        if (mandatory) marked.push(`${command.name()} ${flags}`);
+      }
+    }
+    expect(marked).toEqual(expect.arrayContaining(['relay -c, --config <file>', 'convert --to <form>']));
+  });
+});
+
 describe('the command tree', () => {
   const leaves = (command: Verb): Verb[] => {
     const below = command.commands.filter((one) => one.name() !== 'help') as Verb[];
     return below.length === 0 ? [command] : below.flatMap(leaves);
   };
+
+  it('has examples for every group of commands too', () => {
+    const groups = (command: Verb): Verb[] =>
+      (command.commands as Verb[]).flatMap((one) => (one.commands.length > 0 ? [one, ...groups(one)] : []));
+    expect(groups(program).map((one) => [one.name(), one.examples.length > 0])).toEqual(
+      ['config', 'private', 'pki', 'keys', 'context', 'frame'].map((name) => [name, true]),
+    );
+  });
 
   it('has a description for every command, option and argument, and an example for every command that does something', () => {
     for (const leaf of leaves(program)) {

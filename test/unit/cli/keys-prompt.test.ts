@@ -5,6 +5,7 @@ import { askHidden, type Terminal } from '../../../src/cli/keys-prompt.js';
 class FakeInput extends EventEmitter {
   raw = false;
   reading = false;
+  givenBack = '';
   setRawMode(on: boolean): void {
     this.raw = on;
   }
@@ -13,6 +14,9 @@ class FakeInput extends EventEmitter {
   }
   pause(): void {
     this.reading = false;
+  }
+  unshift(bytes: Buffer): void {
+    this.givenBack += bytes;
   }
   type(text: string | Buffer): void {
     this.emit('data', Buffer.from(text as string));
@@ -42,7 +46,18 @@ it('returns the typed line and shows none of it', async () => {
   expect(await answer).toBe('secret');
   expect(shown()).toBe('Password of k.p12: \n');
   expect(input).toMatchObject({ raw: false, reading: false });
-  expect(input.listenerCount('data')).toBe(0);
+  expect(input.eventNames()).toEqual([]);
+});
+
+it('leaves what is typed behind the line, and other readers, alone', async () => {
+  const { input, as } = terminal();
+  const reader = () => {};
+  input.on('data', reader);
+  const answer = askHidden('?', as);
+  input.type('first\rsecond\r');
+  expect(await answer).toBe('first');
+  expect(input.givenBack).toBe('second\r');
+  expect(input.listeners('data')).toEqual([reader]);
 });
 
 it('hides what is typed before it asks', async () => {
@@ -80,6 +95,7 @@ it.each([
   ['Ctrl-C', (input: FakeInput) => input.type('ab\u0003'), 'interrupted'],
   ['Ctrl-D', (input: FakeInput) => input.type('\u0004'), 'interrupted'],
   ['the end of the terminal', (input: FakeInput) => input.emit('end'), 'the terminal is gone'],
+  ['a terminal that is torn away', (input: FakeInput) => input.emit('error', new Error('EIO')), 'the terminal is gone'],
 ])('gives up on %s and leaves the terminal as it was', async (_name, act, why) => {
   const { input, as } = terminal();
   const answer = askHidden('?', as);

@@ -1,9 +1,9 @@
 /** Runs the built command line as a process. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { until, withDeadline } from '../../helpers/deadline.js';
+import { shellWords, Terminal } from '../../helpers/terminal.js';
 
 /** `AMOP_MAIN` names another build than dist/. */
 export const MAIN = process.env.AMOP_MAIN ?? fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
@@ -17,6 +17,8 @@ const OWN_VARIABLES = [
   'AMOP_CERTS',
   'AMOP_CONTEXT',
   'AMOP_KEY_PASSWORD',
+  'AMOP_PASSWORD',
+  'AMOP_NEW_PASSWORD',
   'XDG_CONFIG_HOME',
   'NO_COLOR',
   'npm_lifecycle_event',
@@ -35,11 +37,7 @@ export class Amop {
   stderr = '';
 
   constructor(args: readonly string[], options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {}) {
-    // A home of its own: contexts of whoever runs the tests are none of their business.
-    const env: NodeJS.ProcessEnv = { ...process.env, HOME: '/nonexistent', ...options.env };
-    for (const name of OWN_VARIABLES) {
-      if (options.env?.[name] === undefined) delete env[name];
-    }
+    const env = environment(options.env);
     this.child = spawn(process.execPath, [MAIN, ...args], { env, cwd: options.cwd, stdio: 'pipe' });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
@@ -75,19 +73,33 @@ export function amop(args: readonly string[], stdin = '', env?: NodeJS.ProcessEn
   return run.end();
 }
 
-/** What it writes on a terminal of its own; `script` belongs to every Debian. */
-export async function amopOnTerminal(line: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const command = `"${process.execPath}" "${MAIN}" ${line}`;
-  const clean: NodeJS.ProcessEnv = { ...process.env, HOME: '/nonexistent' };
-  for (const name of OWN_VARIABLES) delete clean[name];
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { ...clean, ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  await withDeadline(once(child, 'close'), DEADLINE_MS, () => `amop to end; it said ${output}`);
-  return output;
+/** The environment of `amop` in tests, without what belongs to whoever runs them. */
+function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  // A home of its own: contexts of whoever runs the tests are none of their business.
+  const env: NodeJS.ProcessEnv = { ...process.env, HOME: '/nonexistent', ...more };
+  for (const name of OWN_VARIABLES) {
+    if (more[name] === undefined) delete env[name];
+  }
+  return env;
+}
+
+/** A command for the shell line of a terminal. */
+export function amopLine(...args: readonly string[]): string {
+  return shellWords(process.execPath, MAIN, ...args);
+}
+
+/** A terminal on which this line runs; the caller owns its end. */
+export function terminal(line: string, env: NodeJS.ProcessEnv = {}): Terminal {
+  return new Terminal(line, { env: environment({ TERM: 'dumb', ...env }) });
+}
+
+/** What it writes on a terminal of its own, to its end. */
+export async function amopOnTerminal(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const run = terminal(`exec ${amopLine(...args)}`, env);
+  try {
+    await run.end();
+  } finally {
+    await run.close();
+  }
+  return run.output;
 }

@@ -1,4 +1,5 @@
 /** What a client with one relay does; several relays are in relays.test.ts. */
+import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { type AmopClient, AmopError, connect } from '../../../src/client/index.js';
@@ -111,6 +112,11 @@ describe('connect', () => {
     const options = { ...world.sdkPems(), port: 1 };
     await expect(connect({ ...options, port: 70_000 })).rejects.toThrow(RangeError);
     await expect(connect({ ...options, key: '' })).rejects.toThrow('option key');
+    const encryption = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' } as const;
+    const encrypted = { ...options, key: createPrivateKey(options.key).export(encryption) };
+    await expect(connect(encrypted)).rejects.toThrow('give its password as option passphrase');
+    await expect(connect({ ...encrypted, passphrase: 'guess' })).rejects.toThrow('option key cannot be decrypted');
+    await (await connect({ ...encrypted, passphrase: 'secret', lazy: true })).close();
     await expect(connect({ ...options, key: world.relayPems().key })).rejects.toMatchObject({ code: 'key-invalid' });
     await expect(connect({ ...options, cert: 'nonsense' })).rejects.toMatchObject({ code: 'certificate-invalid' });
   });

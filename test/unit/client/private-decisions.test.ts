@@ -153,6 +153,23 @@ describe('what a sender knows of receivers', () => {
     expect(receivers.list()).toMatchObject([{ state: 'certified', since, publicKey: 'k' }]);
   });
 
+  it('keeps why a receiver failed while it is asked again, and says so to whoever waits', async () => {
+    const receivers = new PrivateReceivers();
+    const missing = () =>
+      receivers.certified(new Deadline(1, undefined, hub)).catch(({ detail }) => detail.split('; ')[1]);
+    expect(await missing()).toMatch(/^nobody subscribes/);
+    receivers.asked('r', nodeId(1));
+    receivers.asked('r', nodeId(2));
+    expect(await missing()).toBe('2 pending');
+    receivers.set('r', nodeId(1), { state: 'failed', failure: 'wrong-signature' });
+    expect(await missing()).toBe('1 pending, 1 failed: wrong-signature');
+    receivers.asked('r', nodeId(1));
+    expect(receivers.list().at(-1)).toMatchObject({ state: 'pending', failure: 'wrong-signature' });
+    expect(await missing()).toBe('1 pending, 1 pending again after wrong-signature');
+    receivers.set('r', nodeId(1), { state: 'certified' });
+    expect(receivers.list().at(-1)).toMatchObject({ state: 'certified', failure: undefined });
+  });
+
   it('ends with the connection over which it was certified', () => {
     const receivers = new PrivateReceivers();
     for (const relay of ['a', 'b']) receivers.set(relay, nodeId(1), { state: 'certified' });
@@ -213,6 +230,7 @@ describe('keys and names', () => {
     for (const key of [rsa.privateKey, p256.privateKey, encrypted, spki, 'ff'.repeat(32), PUBLIC_HEX, pair.publicKey]) {
       expect(() => privateKeyBytes(key), String(key)).toThrow(RelayError);
     }
+    expect(() => privateKeyBytes(encrypted)).toThrow('createPrivateKey({ key, passphrase })');
     for (const key of [pkcs8, PRIVATE_HEX, pair.privateKey, p256.publicKey, 'ab'.repeat(64), 'text', '']) {
       expect(() => publicKeyBytes([key]), String(key)).toThrow(RelayError);
     }

@@ -79,6 +79,20 @@ describe('connect with several relays', () => {
     expect((await call).text()).toBe('x');
   });
 
+  it('holds no more bytes of calls that wait for a relay than its bound, beyond the first', async () => {
+    const relay = await world.relay();
+    await relay.stop();
+    const client = await world.connect({ relays: [relay.address], lazy: true, queueBytesMax: 1_000 });
+    const options = { timeoutMs: 400 };
+    const large = failure(client.request('t', Buffer.alloc(5_000), options));
+    const startMs = performance.now();
+    expect(await failure(client.request('t', 'x', options))).toMatchObject({ code: 99, reason: 'queue-full' });
+    expect(performance.now() - startMs).toBeLessThan(300);
+    expect(await large).toMatchObject({ code: 99, reason: 'not-connected' });
+    // What has settled holds nothing any more.
+    expect(await failure(client.request('t', 'x', { timeoutMs: 50 }))).toMatchObject({ reason: 'not-connected' });
+  });
+
   it.each([
     ['a host name', 'localhost', '127.0.0.1'],
     ['an IPv6 address', '[::1]', '::1'],

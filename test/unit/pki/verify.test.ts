@@ -38,6 +38,26 @@ describe('a folder', () => {
     expect(await verifyFolder(agency, options)).toMatchObject([{ use: 'ca', problem: undefined }]);
   });
 
+  it('with an encrypted key is judged with its password, which is asked for once', async () => {
+    const { relay } = await makeChain(join(root, 'encrypted'));
+    const key = loadPrivateKey(read(relay, 'node.key'), 'node.key');
+    const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' });
+    writeFileSync(join(relay, 'node.key'), pem);
+    const judge = async (password: string) => {
+      const asked: string[] = [];
+      const askPassword = async (name: string) => {
+        asked.push(name);
+        return password;
+      };
+      const verdicts = await verifyFolder(relay, { ...options, askPassword });
+      expect(asked).toEqual([join(relay, 'node.key')]);
+      return verdicts.map(({ problem }) => problem);
+    };
+    expect(await judge('secret')).toEqual([undefined, undefined]);
+    const wrong = expect.stringContaining('node.key cannot be decrypted: the password is wrong');
+    expect(await judge('guess')).toEqual([wrong, wrong]);
+  });
+
   it('without anything known in it is refused', async () => {
     const folder = join(root, 'empty');
     mkdirSync(folder);
