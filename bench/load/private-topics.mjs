@@ -40,6 +40,8 @@ const TOPICS_MAX = 2_000;
 
 const options = parseOptions(process.argv.slice(2));
 const USABLE_TOPICS = Math.min(50, options.topics);
+/** Between two of them: a relay announces a change at once, unless it announced another one in the last 20 ms. */
+const APART_MS = 50;
 /** A process that used this share of a core, or more, set the pace. */
 const GENERATOR_BOUND = 0.9;
 const names = Array.from({ length: options.topics }, (_, n) => `${PREFIX}bench${String(n).padStart(5, '0')}`);
@@ -117,6 +119,7 @@ async function firstMessages(sender, subscriber, last) {
     const startMs = performance.now();
     subscribe(second, held);
     times.push((await answered) - startMs);
+    await delay(APART_MS);
   }
   for (const client of [sender, subscriber]) {
     subscribe(client, []);

@@ -14,7 +14,13 @@ import { DetachedTopic, type RelayForm, type Topic } from '../core/topic-table.j
 import { decodeAmopBody, encodeAmopBody } from '../wire/channel/amop-body.js';
 import { encodeFrame, RESULT_OFFSET, SEQ_OFFSET } from '../wire/channel/frame.js';
 import { MessageType } from '../wire/channel/message-type.js';
-import { PRIVATE_PREFIX, type PrivateTopic, PUSH_TOPIC_PREFIX, parsePrivateTopic } from '../wire/channel/topic.js';
+import {
+  MESSAGE_TOPIC_PREFIX,
+  PRIVATE_PREFIX,
+  type PrivateTopic,
+  PUSH_TOPIC_PREFIX,
+  parsePrivateTopic,
+} from '../wire/channel/topic.js';
 import {
   decodeChallenge,
   decodePrivateMessage,
@@ -53,6 +59,27 @@ const QUESTIONS_MAX = 1_024;
 const TYPE_LOW_BYTE = 5;
 const QUEUE_FULL = DROP_REASONS.indexOf('queue-full');
 
+/**
+ * The topic of the last frame: who sends on a private topic mostly stays on it, and to compare a name is cheaper than to decode it
+ * and to find its hash anew.
+ */
+class LastName {
+  #bytes: Uint8Array = new Uint8Array(0);
+  #name = '';
+
+  read(frame: Buffer): string {
+    const bytes = this.#bytes;
+    const start = CHANNEL_HEADER_BYTES + 1;
+    // The length byte counts itself. From the end: all private names begin alike.
+    let at = frame[CHANNEL_HEADER_BYTES] - 1 === bytes.length ? bytes.length - 1 : Number.NaN;
+    while (at >= 0 && frame[start + at] === bytes[at]) at--;
+    if (at === -1) return this.#name;
+    this.#name = topicOf(frame);
+    this.#bytes = Buffer.from(this.#name, 'utf8');
+    return this.#name;
+  }
+}
+
 /** What the shard keeps for a session with private topics. */
 class PrivateState {
   /** Private names that it subscribes to itself. */
@@ -68,6 +95,7 @@ class PrivateState {
   /** Sequences of 0x37 that it has not acknowledged, in hex. */
   readonly questions = new Set<string>();
   readonly asked = new AskedClaims();
+  readonly lastName = new LastName();
   /** Results (0x38) that the control thread has not settled: it may allow in this moment what is sent next. */
   unsettled = 0;
   /** Messages that found no route meanwhile, in their order. */
@@ -172,10 +200,14 @@ export class PrivateRoutes {
 
   /** A 0x30 or 0x35 on a topic that begins with `#!$` and may be sent to. */
   fromSession(session: Session, frame: Buffer, topicId: number): void {
-    const name = this.#known(topicId)?.name ?? topicOf(frame);
+    const state = this.#states.get(session.id);
+    const name = this.#known(topicId)?.name ?? state?.lastName.read(frame) ?? topicOf(frame);
+    if (name.startsWith(MESSAGE_TOPIC_PREFIX)) {
+      this.#message(session, state, frame, name);
+      return;
+    }
     const topic = parsePrivateTopic(name);
-    if (topic?.kind === 'message') this.#message(session, frame, name);
-    else if (topic?.kind === 'challenge') this.#challenge(session, frame, name, topic);
+    if (topic?.kind === 'challenge') this.#challenge(session, frame, name, topic);
     else {
       session.refuse('private-topic');
       this.#context.router.refuse(session, frame, 100, 'private-topic');
@@ -239,11 +271,13 @@ export class PrivateRoutes {
     }
     const known = this.#known(topicId);
     const name = known?.name ?? topicOf(frame);
+    if (message && name.startsWith(MESSAGE_TOPIC_PREFIX)) {
+      this.#deliver(link, frame, ticket, known, this.#receivers.named(message.handles, name));
+      return;
+    }
     const topic = parsePrivateTopic(name);
     if (!topic) {
       link.refuse('malformed-frame');
-    } else if (message && topic.kind === 'message') {
-      this.#deliver(link, frame, ticket, known, this.#receivers.named(message.handles, name));
     } else if (challenge && topic.kind === 'challenge' && isUnicast(frame)) {
       // A handle is what this peer calls one of its sessions: that of another peer is not its to use up.
       this.#challengeFromPeer(link, frame, ticket, name, topic, `${link.identity.nodeId} ${challenge.handle}`);
@@ -338,9 +372,8 @@ export class PrivateRoutes {
     this.#post({ type: 'private-topics', session: who, topics, answered });
   }
 
-  #message(session: Session, frame: Buffer, name: string): void {
+  #message(session: Session, state: PrivateState | undefined, frame: Buffer, name: string): void {
     const { router, clock, stats } = this.#context;
-    const state = this.#states.get(session.id);
     const route = state?.senderOf.get(name) ?? (this.#agents.maySend(session.identity, name) ? AGENT_ROUTE : undefined);
     const topic = route === undefined ? undefined : this.#routes.get(route)?.get(name);
     // Behind those that wait, too: what the result allows is told before the result is settled. A multicast is for everybody whom it
@@ -378,7 +411,7 @@ export class PrivateRoutes {
     state.parked = [];
     for (const frame of parked) {
       session.released(frame.length);
-      this.#message(session, frame, topicOf(frame));
+      this.#message(session, state, frame, topicOf(frame));
     }
   }
 

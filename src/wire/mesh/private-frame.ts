@@ -40,7 +40,8 @@ export function encodeHandle(handle: string): Buffer {
 }
 
 export interface PrivateMessage {
-  readonly handles: readonly string[];
+  /** 8 bytes each, one after the other; a view of the input. */
+  readonly handles: Buffer;
   /** A view of the input. */
   readonly frame: Buffer;
 }
@@ -51,10 +52,7 @@ export function decodePrivateMessage(payload: Uint8Array): PrivateMessage | unde
   const count = (payload[0] << 8) | payload[1];
   const start = COUNT_BYTES + count * HANDLE_BYTES;
   if (count === 0 || count > HANDLES_MAX || payload.length < start) return undefined;
-  const text = viewOf(payload, COUNT_BYTES, start).toString('hex');
-  const handles: string[] = [];
-  for (let at = 0; at < text.length; at += 2 * HANDLE_BYTES) handles.push(text.slice(at, at + 2 * HANDLE_BYTES));
-  return { handles, frame: viewOf(payload, start, payload.length) };
+  return { handles: viewOf(payload, COUNT_BYTES, start), frame: viewOf(payload, start, payload.length) };
 }
 
 export interface Challenge {

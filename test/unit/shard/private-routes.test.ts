@@ -43,6 +43,18 @@ describe('a message on a private topic', () => {
     expect(failuresOf(alice)).toEqual(Array.from({ length: 10 }, () => [0, undefined]));
   });
 
+  it('goes by the topic of each frame, also when those before it had names that are nearly the same', () => {
+    const world = new PrivateWorld();
+    const topics = ['ab', 'bb', 'abc', 'ac', 'ab'].map((name) => `#!$TopicNeedVerify_${name}`);
+    const alice = world.session(...new Set(topics.map(pushOf)));
+    const links = new Map([...new Set(topics)].map((topic) => [topic, world.link('node')]));
+    for (const [topic, link] of links) world.route(alice, topic, link);
+    for (const topic of topics) {
+      const [first, second] = [world.send(alice, unicast(topic)), world.send(alice, unicast(topic))];
+      expect(links.get(topic)?.delivered.slice(-2)).toEqual([first, second]);
+    }
+  });
+
   it('is refused with 100 while nobody is allowed, and of everybody who is no sender', () => {
     const { world, bob } = pair();
     const dave = world.session(pushOf(N));

@@ -12,7 +12,7 @@ export class PrivateReceivers implements Pick<Ours, keyof Ours> {
     this.#names.delete(id);
   }
 
-  named(_handles: readonly string[], messageTopic: string): ReadonlySet<number> {
+  named(_handles: Uint8Array, messageTopic: string): ReadonlySet<number> {
     return this.unnamed(messageTopic);
   }
 

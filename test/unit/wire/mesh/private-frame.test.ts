@@ -25,12 +25,15 @@ describe('a private message between relays', () => {
   it('is a count, the handles and the channel frame', () => {
     expect(encodeHandles([A, B]).toString('hex')).toBe(`0002${A}${B}`);
     const payload = Buffer.concat([encodeHandles([A, B]), FRAME]);
-    expect(decodePrivateMessage(payload)).toEqual({ handles: [A, B], frame: FRAME });
+    expect(decodePrivateMessage(payload)).toEqual({ handles: Buffer.from(A + B, 'hex'), frame: FRAME });
   });
 
   it.each([1, 2, 16, HANDLES_MAX])('names %i sessions', (count) => {
     const handles = Array.from({ length: count }, (_, index) => handleOf(index));
-    expect(decodePrivateMessage(Buffer.concat([encodeHandles(handles), FRAME]))).toEqual({ handles, frame: FRAME });
+    expect(decodePrivateMessage(Buffer.concat([encodeHandles(handles), FRAME]))).toEqual({
+      handles: Buffer.from(handles.join(''), 'hex'),
+      frame: FRAME,
+    });
   });
 
   it('names at least one session and at most 4,096', () => {
@@ -52,7 +55,7 @@ describe('a private message between relays', () => {
     // What is left of the frame is for the scanner to judge.
     for (let length = headBytes; length <= payload.length; length++) {
       const frame = FRAME.subarray(0, length - headBytes);
-      expect(decodePrivateMessage(payload.subarray(0, length))).toEqual({ handles: [A, B], frame });
+      expect(decodePrivateMessage(payload.subarray(0, length))).toEqual({ handles: Buffer.from(A + B, 'hex'), frame });
     }
   });
 
@@ -60,7 +63,7 @@ describe('a private message between relays', () => {
     const memory = Buffer.concat([Buffer.from('before'), encodeHandles([B]), FRAME, Buffer.from('behind')]);
     const payload = new Uint8Array(memory.buffer, memory.byteOffset + 6, 2 + 8 + FRAME.length);
     const decoded = decodePrivateMessage(payload);
-    expect(decoded).toEqual({ handles: [B], frame: FRAME });
+    expect(decoded).toEqual({ handles: Buffer.from(B, 'hex'), frame: FRAME });
     expect(decoded?.frame.buffer).toBe(memory.buffer);
   });
 });
