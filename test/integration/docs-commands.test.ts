@@ -168,8 +168,10 @@ describe('docs/operations.md', () => {
   });
 
   it('has a command that starts a relay, whose first line is as the page shows it', async () => {
-    const [commands, ...others] = codeBlocks(text, 'sh');
+    const [commands, ofThePackage, ...others] = codeBlocks(text, 'sh');
     expect(others).toEqual([]);
+    // test/integration/package.test.ts runs these.
+    expect(ofThePackage).toMatch(/^npm install amop-relay\n/);
     const lines = commands.trim().split('\n');
     const start = lines.pop() ?? '';
     // `npm test` has done what the lines before it do.

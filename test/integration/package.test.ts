@@ -10,12 +10,19 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withDeadline } from '../helpers/deadline.js';
+import { codeBlocks, readPage } from '../helpers/documents.js';
 import { PROJECT_DIR, writeCerts } from '../helpers/pki.js';
 import { useRelay } from '../helpers/relay-process.js';
 
 const run = promisify(execFile);
 const relay = useRelay();
 const INSTALL_DEADLINE_MS = 120_000;
+
+/** As docs/operations.md says it to who installs the package: install, build the addon, run a relay. */
+const [, OF_THE_PACKAGE] = codeBlocks(readPage('docs/operations.md'), 'sh');
+const [INSTALL, BUILD, RELAY] = OF_THE_PACKAGE.trim()
+  .split('\n')
+  .map((line) => line.split(' '));
 
 let folder: string;
 let packed: { filename: string; size: number; files: { path: string; size: number }[] };
@@ -80,8 +87,9 @@ describe('the package', () => {
       };
       const command = /"node (\S+build-native\.mjs) --fetch-tools"/.exec(await attempt());
       expect(command?.[1]).toBe(join(await realpath(at), 'scripts', 'build-native.mjs'));
+      expect([INSTALL.join(' '), BUILD[0], BUILD.at(-1)]).toEqual(['npm install amop-relay', 'node', '--fetch-tools']);
       const build = (...options: readonly string[]) =>
-        run(process.execPath, [command?.[1] as string, ...options], { timeout: INSTALL_DEADLINE_MS });
+        run(process.execPath, [...BUILD.slice(1, -1), ...options], { cwd: folder, timeout: INSTALL_DEADLINE_MS });
       const before = await readdir(join(folder, 'node_modules'));
       await expect(build()).rejects.toThrow(/node-addon-api is not installed; add --fetch-tools/);
       expect((await build('--fetch-tools')).stdout).toMatch(/^native addon: built in /);
@@ -94,11 +102,12 @@ describe('the package', () => {
 
   it('runs a ten-line example that subscribes and requests, against a relay of the package', async () => {
     await copyFile(join(relay().dir, 'relay.toml'), join(folder, 'relay.toml'));
-    const child = spawn(
-      process.execPath,
-      ['node_modules/amop-relay/dist/cli/main.js', 'relay', '--config', 'relay.toml'],
-      { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    const [npx, name, ...args] = RELAY;
+    expect([npx, name]).toEqual(['npx', 'amop']);
+    const child = spawn(process.execPath, [join(folder, 'node_modules', '.bin', name), ...args], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     try {
       const port = await withDeadline(readyPort(child.stdout), 20_000, 'the relay of the package to be ready');
       const guide = await readFile(join(PROJECT_DIR, 'docs', 'client.md'), 'utf8');

@@ -215,17 +215,29 @@ describe('topics of a peer', () => {
       { type: 'peer-handled', link: 1, frames: 1 },
     ]);
     expect(service.listed()).toEqual([
-      { nodeId: OTHER, agency: 'bank-b', name: 'node-1', remote: '10.0.0.2:4444', topics: ['a', 'b'] },
+      {
+        nodeId: OTHER,
+        agency: 'bank-b',
+        name: 'node-1',
+        remote: '10.0.0.2:4444',
+        isRelay: false,
+        topics: new Map([
+          ['a', 1],
+          ['b', 1],
+        ]),
+      },
     ]);
     expect(service.status().peers[0]).toMatchObject({ topics: 2, topicSeq: 5, topicLagSeconds: 0 });
   });
 
   it('come from a relay with the numbers of its subscribers', () => {
-    const { up, hello, answer, posted } = makeService();
+    const { up, hello, answer, posted, service } = makeService();
     up();
     hello(1);
     answer(pulls(posted())[0], '9\t3 a\t1 b');
     expect(posted()[0]).toEqual({ type: 'peer-routes', link: 1, topics: ['a', 'b'], weights: [3, 1] });
+    const [{ isRelay, topics }] = service.listed();
+    expect([isRelay, ...topics]).toEqual([true, ['a', 3], ['b', 1]]);
   });
 
   it('are asked for again by the shard, which hears when that is over', () => {
