@@ -2,7 +2,6 @@
  * JSON-RPC over 0x12: what SDKs ask of a node before they use it (2.x SDK specification, section 4). There is no ledger here;
  * everything about one is refused in words.
  */
-
 import type { ShardToControl } from '../shard/messages.js';
 import { formatRpcError, formatRpcResult, parseRpcRequest, RpcErrorCode } from '../wire/channel/json-rpc.js';
 import type { ListedPeer } from './peers/peer-service.js';

@@ -9,14 +9,12 @@
  *
  *   `@ <handle, 16 hex> SP <SHA-256 of its certificate, 64 hex> SP <its challenge topic>`   (no blank behind the @)
  */
-import { isUtf8 } from 'node:buffer';
 import { TOPIC_BYTES_MAX } from '../../base/limits.js';
 import { viewOf } from '../bytes.js';
 import { isChallengeTopicOf, topicFault } from '../channel/topic.js';
-import { formatTopicSeq, PEER_TOPICS_MAX, type PeerTopicsProblem, parseTopicSeq } from '../p2p/topics.js';
+import { decodeTopic, formatTopicSeq, PEER_TOPICS_MAX, type PeerTopicsProblem, walkTopicList } from '../p2p/topics.js';
 import { HANDLES_MAX } from './private-frame.js';
 
-const TAB = 0x09;
 const BLANK = 0x20;
 const DIGIT_0 = 0x30;
 const SEQ_DIGITS_MAX = 10;
@@ -55,24 +53,13 @@ export type ParsedRelayTopics =
     }
   | { readonly ok: false; readonly problem: PeerTopicsProblem };
 
-/** Reads a list. Never throws; the bounds are checked on the bytes, before any topic is decoded. */
+/** Reads a list. Never throws; its bounds are checked before any topic is decoded. */
 export function parseRelayTopics(payload: Uint8Array): ParsedRelayTopics {
-  if (payload.length > RELAY_LIST_BYTES_MAX) return { ok: false, problem: 'too-large' };
-  let tabs = 0;
-  for (let at = payload.indexOf(TAB); at >= 0; at = payload.indexOf(TAB, at + 1)) {
-    if (++tabs > PEER_TOPICS_MAX) return { ok: false, problem: 'too-many-topics' };
-  }
-  const seqEnd = tabs === 0 ? payload.length : payload.indexOf(TAB);
-  const topicSeq = parseTopicSeq(payload.subarray(0, seqEnd));
-  if (topicSeq === undefined) return { ok: false, problem: 'no-topic-seq' };
-
   const topics = new Map<string, number>();
   const subscribers = new Map<string, PrivateSubscriber[]>();
   let refused = 0;
   let latest = '';
-  for (let start = seqEnd + 1; start <= payload.length; ) {
-    const tab = payload.indexOf(TAB, start);
-    const end = tab < 0 ? payload.length : tab;
+  const walked = walkTopicList(payload, RELAY_LIST_BYTES_MAX, (start, end) => {
     if (payload[start] === AT) {
       const session = readSession(viewOf(payload, start, end), latest);
       const sessions = subscribers.get(latest) ?? [];
@@ -82,31 +69,27 @@ export function parseRelayTopics(payload: Uint8Array): ParsedRelayTopics {
         sessions.push(session);
         subscribers.set(latest, sessions);
       }
-      start = end + 1;
-      continue;
+      return;
     }
     const count = readCount(payload, start, end);
-    const bytes = count === undefined ? undefined : viewOf(payload, start + count.bytes, end);
-    // Checked before it is decoded: a decoder that throws would cost microseconds for each of 65,536 bad elements.
-    if (count === undefined || bytes === undefined || topicFault(bytes) !== undefined || !isUtf8(bytes)) {
+    const topic = count && decodeTopic(viewOf(payload, start + count.bytes, end));
+    if (count === undefined || topic === undefined) {
       refused++;
-    } else {
-      const topic = bytes.toString('utf8');
-      if (!topics.has(topic)) topics.set(topic, count.value);
-      latest = topic;
+      return;
     }
-    start = end + 1;
-  }
-  return { ok: true, topicSeq, topics, subscribers, refused };
+    if (!topics.has(topic)) topics.set(topic, count.value);
+    latest = topic;
+  });
+  return walked.ok ? { ...walked, topics, subscribers, refused } : walked;
 }
 
 /** An element behind `messageTopic`, or undefined. */
 function readSession(bytes: Buffer, messageTopic: string): PrivateSubscriber | undefined {
   const head = SESSION_HEAD.exec(bytes.toString('latin1', 0, SESSION_HEAD_CHARS));
-  const topic = bytes.subarray(SESSION_HEAD_CHARS);
-  if (head === null || topicFault(topic) !== undefined || !isUtf8(topic)) return undefined;
-  const challengeTopic = topic.toString('utf8');
-  if (!isChallengeTopicOf(challengeTopic, messageTopic)) return undefined;
+  const challengeTopic = decodeTopic(bytes.subarray(SESSION_HEAD_CHARS));
+  if (head === null || challengeTopic === undefined || !isChallengeTopicOf(challengeTopic, messageTopic)) {
+    return undefined;
+  }
   return { handle: head[1], digest: head[2], challengeTopic };
 }
 

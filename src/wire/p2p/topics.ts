@@ -57,9 +57,28 @@ export type ParsedTopics =
   | { readonly ok: true; readonly topicSeq: number; readonly topics: string[]; readonly refused: number }
   | { readonly ok: false; readonly problem: PeerTopicsProblem };
 
-/** Reads a SendTopics. The bounds are checked on the bytes, before any topic is decoded. */
+/** Reads a SendTopics. */
 export function parseTopics(payload: Uint8Array): ParsedTopics {
-  if (payload.length > TOPIC_LIST_BYTES_MAX) return { ok: false, problem: 'too-large' };
+  const topics = new Set<string>();
+  let refused = 0;
+  const walked = walkTopicList(payload, TOPIC_LIST_BYTES_MAX, (start, end) => {
+    const topic = decodeTopic(viewOf(payload, start, end));
+    if (topic === undefined) refused++;
+    else topics.add(topic);
+  });
+  return walked.ok ? { ...walked, topics: [...topics], refused } : walked;
+}
+
+/**
+ * Reads a sequence and calls back with the bounds of each element behind it. The bounds of the list are checked on the bytes, before
+ * the first call.
+ */
+export function walkTopicList(
+  payload: Uint8Array,
+  bytesMax: number,
+  onElement: (start: number, end: number) => void,
+): { readonly ok: true; readonly topicSeq: number } | { readonly ok: false; readonly problem: PeerTopicsProblem } {
+  if (payload.length > bytesMax) return { ok: false, problem: 'too-large' };
   let tabs = 0;
   for (let at = payload.indexOf(TAB); at >= 0; at = payload.indexOf(TAB, at + 1)) {
     if (++tabs > PEER_TOPICS_MAX) return { ok: false, problem: 'too-many-topics' };
@@ -67,22 +86,20 @@ export function parseTopics(payload: Uint8Array): ParsedTopics {
   const seqEnd = tabs === 0 ? payload.length : payload.indexOf(TAB);
   const topicSeq = parseTopicSeq(payload.subarray(0, seqEnd));
   if (topicSeq === undefined) return { ok: false, problem: 'no-topic-seq' };
-
-  const topics = new Set<string>();
-  let refused = 0;
   for (let start = seqEnd + 1; start <= payload.length; ) {
     const tab = payload.indexOf(TAB, start);
     const end = tab < 0 ? payload.length : tab;
-    const topic = decodeTopic(viewOf(payload, start, end));
-    if (topic === undefined) refused++;
-    else topics.add(topic);
+    onElement(start, end);
     start = end + 1;
   }
-  return { ok: true, topicSeq, topics: [...topics], refused };
+  return { ok: true, topicSeq };
 }
 
-/** Checked before it is decoded: a decoder that throws would cost microseconds for each of 65,536 bad elements. */
-function decodeTopic(bytes: Buffer): string | undefined {
+/**
+ * The topic, or undefined for what is none. Checked before it is decoded: a decoder that throws would cost microseconds for each of
+ * 65,536 bad elements.
+ */
+export function decodeTopic(bytes: Buffer): string | undefined {
   if (topicFault(bytes) !== undefined || !isUtf8(bytes)) return undefined;
   return bytes.toString('utf8');
 }
