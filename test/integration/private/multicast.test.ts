@@ -79,24 +79,12 @@ describe('two sessions of one application behind a relay', () => {
     await expectCopies(alice, 'agents', receivers, ['hello']);
   });
 
-  it('get one copy each of what an application sends over two sessions of a relay', async () => {
-    const name = 'sent twice';
-    const senders = [await joinSender(0, name, 'word'), await joinSender(0, name, 'word')];
-    const receivers = await joinReceivers(name, ['word', 'word']);
-    for (const sender of senders) await certified(sender, 2);
-    const seq = newSeq();
-    for (const { client } of senders) await client.response(client.multicast(messageTopic(name), 'hello', seq));
-    await expectCopies(
-      senders[0].client,
-      name,
-      receivers.map(({ client }) => client),
-      ['hello'],
-    );
-  });
-
-  it('get one copy each of what an application sends over two relays', async () => {
-    const name = 'sent over both';
-    const senders = [await joinSender(0, name, 'word'), await joinSender(1, name, 'word')];
+  it.each([
+    ['two sessions of a relay', 'sent twice', [0, 0]],
+    ['two relays', 'sent over both', [0, 1]],
+  ])('get one copy each of what an application sends over %s', async (_, name, relays) => {
+    const senders: PrivateSender[] = [];
+    for (const relay of relays) senders.push(await joinSender(relay, name, 'word'));
     const receivers = await joinReceivers(name, ['word', 'word']);
     for (const sender of senders) await certified(sender, 2);
     const seq = newSeq();
