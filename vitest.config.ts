@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SecondTries, TRIES_MORE } from './test/helpers/second-tries.js';
 
 // Everything runs in forked processes: worker threads would share the address space with the addon under test
 // and hide crashes of one file behind another.
@@ -8,6 +9,8 @@ export default defineConfig({
     exclude: ['test/interop/**'],
     pool: 'forks',
     maxWorkers: 3,
+    retry: TRIES_MORE,
+    reporters: ['default', new SecondTries()],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     teardownTimeout: 5_000,
