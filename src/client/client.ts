@@ -23,6 +23,7 @@ import { type PrivateTopicKey, type PublicTopicKey, privateKeyBytes, publicKeyBy
 import { checkPrivateName } from './private-names.js';
 import type { PrivateTopicSender } from './private-sender.js';
 import { type OutgoingMessage, PrivateTopics } from './private-topics.js';
+import { Reading } from './reading.js';
 import { Reply } from './reply.js';
 import { Roster } from './roster.js';
 import { newSeq, seqText } from './seq.js';
@@ -56,6 +57,9 @@ export class AmopClient extends EventEmitter<ClientEvents> {
   readonly #calls: Calls;
   readonly #subscriptions: Subscriptions;
   readonly #budget: ByteBudget;
+  readonly #reading = new Reading((reads) => {
+    for (const session of this.#roster.sessions()) session.setReading(reads);
+  });
   readonly #incoming: Incoming;
   readonly #private: PrivateTopics;
   #closing: Promise<void> | undefined;
@@ -277,10 +281,10 @@ export class AmopClient extends EventEmitter<ClientEvents> {
     }
     const options = second ?? {};
     const { begin, end } = prepare();
-    const { inboxMax } = resolveSubscribeOptions(options);
+    const { inboxMax, whenFull } = resolveSubscribeOptions(options);
     const deadline = deadlineOf(options, this.#hub);
     return new MessageStream(
-      new Inbox(inboxMax, this.#budget),
+      new Inbox(inboxMax, this.#budget, this.#reading, whenFull === 'pause'),
       (stream) => begin(stream, deadline),
       (stream) => end(stream, deadlineOf({}, this.#hub)).catch(() => {}),
     );
@@ -288,9 +292,9 @@ export class AmopClient extends EventEmitter<ClientEvents> {
 
   async #subscribeHandler(prepare: () => Target, handler: Handler, options: SubscribeOptions): Promise<void> {
     const { begin } = prepare();
-    const { inboxMax, concurrency } = resolveSubscribeOptions(options);
+    const { inboxMax, concurrency, whenFull } = resolveSubscribeOptions(options);
     const { handlerTimeoutMs, onHandlerError } = this.#options;
-    const inbox = new Inbox(inboxMax, this.#budget);
+    const inbox = new Inbox(inboxMax, this.#budget, this.#reading, whenFull === 'pause');
     const receiver = new HandlerReceiver(handler, inbox, { concurrency, handlerTimeoutMs, onHandlerError });
     await begin(receiver, deadlineOf(options, this.#hub));
   }
@@ -316,6 +320,7 @@ export class AmopClient extends EventEmitter<ClientEvents> {
   async #connected(session: Session): Promise<void> {
     // A failure ends the connection, and with it comes `disconnect`.
     if (this.#subscriptions.topics().length > 0) await session.announce().catch(() => {});
+    if (this.#reading.isHeld) session.setReading(false);
     if (session.error === undefined) this.#tell('connect', { relay: session.relay, server: session.server });
   }
 

@@ -17,6 +17,7 @@ export class FrameReader {
   #held: Buffer | undefined;
   #heldBytes = 0;
   #neededBytes = 0;
+  #unread: Buffer | undefined;
 
   /** Memory held for an incomplete frame. */
   get heldCapacityBytes(): number {
@@ -24,8 +25,8 @@ export class FrameReader {
   }
 
   /**
-   * Hands every frame that is complete with `chunk` to `onFrame`, in order; stops early when that returns false.
-   * Bodies are views. After a fault the reader must not be used again.
+   * Hands every frame that is complete with `chunk` to `onFrame`, in order; stops early when that returns false, and keeps the rest
+   * for `takeUnread`. Bodies are views. After a fault the reader must not be used again.
    */
   push(chunk: Buffer, onFrame: (frame: ChannelFrame) => boolean): FrameFault | undefined {
     let start = 0;
@@ -41,7 +42,7 @@ export class FrameReader {
       this.#held = undefined;
       this.#heldBytes = 0;
       if (decoded.status !== 'ok') return decoded.status;
-      if (!onFrame(decoded.frame)) return undefined;
+      if (!onFrame(decoded.frame)) return this.#stop(chunk, start);
     }
     while (start < chunk.length) {
       const decoded = decodeFrame(chunk.subarray(start));
@@ -51,9 +52,20 @@ export class FrameReader {
       }
       if (decoded.status !== 'ok') return decoded.status;
       start += decoded.consumed;
-      if (!onFrame(decoded.frame)) return undefined;
+      if (!onFrame(decoded.frame)) return this.#stop(chunk, start);
     }
     return undefined;
+  }
+
+  /** What `push` did not come to; it is to be pushed before anything else. */
+  takeUnread(): Buffer | undefined {
+    const unread = this.#unread;
+    this.#unread = undefined;
+    return unread;
+  }
+
+  #stop(chunk: Buffer, start: number): undefined {
+    if (start < chunk.length) this.#unread = chunk.subarray(start);
   }
 
   #hold(rest: Buffer, frameBytes: number): void {

@@ -5,8 +5,12 @@
  * that are being handled hold at most the bytes of the budget (one larger message is taken when nothing is held).
  * What does not fit is refused at once, never queued elsewhere: reading goes on, so that answers to our own calls and
  * heartbeats are not stuck behind a slow handler.
+ *
+ * An inbox that holds reading does it the other way round: when it is full nothing more is read until it is half empty. Only what
+ * comes while a relay is told topics, which cannot wait, may still fill it: it takes twice as much, of messages and of bytes.
  */
 import type { Message } from './message.js';
+import type { Filling, Reading } from './reading.js';
 
 /** What an entry costs beside its payload. */
 const MESSAGE_OVERHEAD_BYTES = 256;
@@ -24,9 +28,14 @@ export class ByteBudget {
     return this.#held;
   }
 
-  take(message: Message): boolean {
+  get isFull(): boolean {
+    return this.#held >= this.#max;
+  }
+
+  /** @param factor how much more than its maximum may be held */
+  take(message: Message, factor = 1): boolean {
     const bytes = costOf(message);
-    if (this.#held > 0 && this.#held + bytes > this.#max) return false;
+    if (this.#held > 0 && this.#held + bytes > this.#max * factor) return false;
     this.#held += bytes;
     return true;
   }
@@ -40,26 +49,39 @@ function costOf(message: Message): number {
   return message.payload.length + MESSAGE_OVERHEAD_BYTES;
 }
 
-export class Inbox {
+const HELD_FACTOR = 2;
+
+export class Inbox implements Filling {
   readonly #messagesMax: number;
   readonly #budget: ByteBudget;
+  readonly #reading: Reading;
+  readonly #holds: boolean;
   /** A queue whose first element is `#waiting[#head]`; the front is cut off when half of it is gone. */
   #waiting: Message[] = [];
   #head = 0;
 
-  constructor(messagesMax: number, budget: ByteBudget) {
+  /** @param holds whether it holds reading when it is full */
+  constructor(messagesMax: number, budget: ByteBudget, reading: Reading, holds: boolean) {
     this.#messagesMax = messagesMax;
     this.#budget = budget;
+    this.#reading = reading;
+    this.#holds = holds;
   }
 
   get size(): number {
     return this.#waiting.length - this.#head;
   }
 
+  get hasRoom(): boolean {
+    return this.size * 2 <= this.#messagesMax && !this.#budget.isFull;
+  }
+
   /** False when the message does not fit. */
   offer(message: Message): boolean {
-    if (this.size >= this.#messagesMax || !this.#budget.take(message)) return false;
+    const factor = this.#holds ? HELD_FACTOR : 1;
+    if (this.size >= this.#messagesMax * factor || !this.#budget.take(message, factor)) return false;
     this.#waiting.push(message);
+    if (this.#holds && (this.size >= this.#messagesMax || this.#budget.isFull)) this.#reading.hold(this);
     return true;
   }
 
@@ -72,15 +94,18 @@ export class Inbox {
       this.#waiting = this.#waiting.slice(this.#head);
       this.#head = 0;
     }
+    this.#reading.recheck();
     return message;
   }
 
   settled(message: Message): void {
     this.#budget.give(message);
+    this.#reading.recheck();
   }
 
-  /** Forgets what waits. */
+  /** Forgets what waits; nothing comes any more. */
   clear(): void {
     for (let message = this.take(); message !== undefined; message = this.take()) this.settled(message);
+    this.#reading.recheck(this);
   }
 }

@@ -10,7 +10,7 @@ export type { ClientCounters, ClientEvents, DroppedMessage, RelayState, RelaySta
 export type { Handler, HandlerResult } from './handler-receiver.js';
 export type { Message } from './message.js';
 export type { MessageStream } from './message-stream.js';
-export type { CallOptions, ConnectOptions, Pem, SubscribeOptions } from './options.js';
+export type { CallOptions, ConnectOptions, Pem, SubscribeOptions, WhenFull } from './options.js';
 export type { Payload } from './payload.js';
 export type { PrivateTopicKey, PublicTopicKey } from './private-keys.js';
 export type { CertificationFailure, PrivateReceiver } from './private-receivers.js';

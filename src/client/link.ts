@@ -36,6 +36,12 @@ export class Link {
   #over = false;
   #error: AmopError | undefined;
   #anyFrame = false;
+  #held = false;
+  /** Calls that cannot wait until reading goes on. */
+  #urgent = 0;
+  /** Nothing is read: the socket is paused, and the reader may have a rest. */
+  #stopped = false;
+  #resuming = false;
   #lastReceivedMs = performance.now();
 
   constructor(socket: TLSSocket, queueBytesMax: number) {
@@ -56,9 +62,31 @@ export class Link {
     return this.#error;
   }
 
-  /** When the last byte came, by `performance.now()`. */
+  /** When the last byte came, by `performance.now()`; now, while nothing is read. */
   get lastReceivedMs(): number {
-    return this.#lastReceivedMs;
+    return this.#stopped ? performance.now() : this.#lastReceivedMs;
+  }
+
+  get isReading(): boolean {
+    return !this.#stopped;
+  }
+
+  /** Stops and resumes reading. */
+  setReading(reads: boolean): void {
+    this.#held = !reads;
+    this.#updateReading();
+  }
+
+  /** Reads all the same until the work is over. */
+  async readDuring<T>(work: () => Promise<T>): Promise<T> {
+    this.#urgent++;
+    this.#updateReading();
+    try {
+      return await work();
+    } finally {
+      this.#urgent--;
+      this.#updateReading();
+    }
   }
 
   /** Says who gets frames and the end from now on. */
@@ -117,13 +145,42 @@ export class Link {
     this.#queueBytes = 0;
   }
 
+  get #mayRead(): boolean {
+    return !this.#held || this.#urgent > 0;
+  }
+
+  #updateReading(): void {
+    if (!this.#mayRead) {
+      this.#stopped = true;
+      this.#socket.pause();
+    } else if (this.#stopped && !this.#resuming) {
+      this.#resuming = true;
+      // Not from inside of whoever made room: it has yet to handle what it took.
+      setImmediate(() => this.#resume());
+    }
+  }
+
+  #resume(): void {
+    this.#resuming = false;
+    if (this.#over || !this.#mayRead) return;
+    this.#stopped = false;
+    this.#lastReceivedMs = performance.now();
+    const unread = this.#reader.takeUnread();
+    if (unread !== undefined) this.#read(unread);
+    if (!this.#stopped) this.#socket.resume();
+  }
+
   #receive(chunk: Buffer): void {
     this.#lastReceivedMs = performance.now();
+    this.#read(chunk);
+  }
+
+  #read(chunk: Buffer): void {
     if (this.#error !== undefined) return;
     const fault = this.#reader.push(chunk, (frame) => {
       this.#anyFrame = true;
       this.#events.onFrame(frame);
-      return this.#error === undefined;
+      return this.#error === undefined && !this.#stopped;
     });
     if (fault !== undefined) this.fail('bad-frame', this.#describeFault(fault, chunk));
   }

@@ -65,13 +65,20 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export type WhenFull = 'refuse' | 'pause';
+
 export interface SubscribeOptions {
   /** Ends the subscription, at whatever time. */
   readonly signal?: AbortSignal;
   /** Longest wait for a relay to take the subscription, in ms; default 5,000. */
   readonly timeoutMs?: number;
-  /** Messages that may wait; those beyond are refused (event `drop`). Default 1,024. */
+  /** Messages that may wait. Default 1,024. */
   readonly inboxMax?: number;
+  /**
+   * What is done about more. `refuse`, the default: they are refused (event `drop`). `pause`: nothing more is read from any relay
+   * until half of them are handled, answers to own calls neither.
+   */
+  readonly whenFull?: WhenFull;
   /** Calls of the handler that may be unsettled; 1 handles one message after the other. Default 256. */
   readonly concurrency?: number;
 }
@@ -113,8 +120,15 @@ export function resolveOptions(options: ConnectOptions): ResolvedOptions {
 }
 
 /** @throws TypeError or RangeError */
-export function resolveSubscribeOptions(options: SubscribeOptions): { inboxMax: number; concurrency: number } {
+export function resolveSubscribeOptions(
+  options: SubscribeOptions,
+): Required<Pick<SubscribeOptions, 'inboxMax' | 'concurrency' | 'whenFull'>> {
+  const { whenFull = 'refuse' } = options;
+  if (whenFull !== 'refuse' && whenFull !== 'pause') {
+    throw new TypeError(`option whenFull must be "refuse" or "pause", got ${JSON.stringify(whenFull)}`);
+  }
   return {
+    whenFull,
     inboxMax: integer('inboxMax', options.inboxMax, INBOX_MESSAGES_MAX, Number.MAX_SAFE_INTEGER),
     concurrency: integer('concurrency', options.concurrency, CONCURRENCY, Number.MAX_SAFE_INTEGER),
   };

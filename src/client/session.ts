@@ -166,6 +166,11 @@ export class Session implements Choosable {
     return this.#link.send(encodeFrame(type, seqBytes(seq), 0, body)) !== undefined;
   }
 
+  /** Stops and resumes reading: messages, and the answers to calls. */
+  setReading(reads: boolean): void {
+    this.#link.setReading(reads);
+  }
+
   /** Writes what is queued, fails what is open, ends the connection. */
   async close(error: AmopError): Promise<void> {
     this.#exchanges.failAll(error);
@@ -177,7 +182,7 @@ export class Session implements Choosable {
     const list = formatTopicList(this.#events.topics());
     this.#link.send(encodeFrame(MessageType.subscribe, seqBytes(newSeq()), 0, list), true);
     try {
-      await this.#heartbeat(ANNOUNCE_TIMEOUT_MS);
+      await this.#link.readDuring(() => this.#heartbeat(ANNOUNCE_TIMEOUT_MS));
     } catch (error) {
       this.#link.fail('dead-link', 'the relay did not answer the heartbeat behind a topic list', error);
       throw this.#link.error ?? error;
@@ -185,6 +190,11 @@ export class Session implements Choosable {
   }
 
   #beat(deadLinkMs: number): void {
+    if (!this.#link.isReading) {
+      // Its answer is read some time. It keeps the relay from taking us for idle, and finds out when the relay is gone.
+      this.#link.send(this.#heartbeatFrame(newSeq()), true);
+      return;
+    }
     if (this.#beating) return;
     this.#beating = true;
     this.#heartbeat(deadLinkMs)
@@ -197,15 +207,18 @@ export class Session implements Choosable {
   async #heartbeat(timeoutMs: number): Promise<void> {
     const startMs = performance.now();
     const seq = newSeq();
-    const body = formatHeartbeatRequest(this.server.protocol);
     await this.#exchanges.start({
       seq,
       answerType: MessageType.heartbeat,
-      bytes: encodeFrame(MessageType.heartbeat, seqBytes(seq), 0, body),
+      bytes: this.#heartbeatFrame(seq),
       deadline: new Deadline(timeoutMs, undefined, this.#hub),
       control: true,
     });
     this.#health.answered(performance.now() - startMs);
+  }
+
+  #heartbeatFrame(seq: string): Buffer {
+    return encodeFrame(MessageType.heartbeat, seqBytes(seq), 0, formatHeartbeatRequest(this.server.protocol));
   }
 
   /** A call ran out of time. If the relay said nothing at all meanwhile, others are preferred and it is asked for a sign. */

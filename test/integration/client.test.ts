@@ -89,6 +89,38 @@ describe('a client with a relay', () => {
   });
 });
 
+describe('a subscription that pauses when it is full', () => {
+  it('loses nothing of what the relay can keep', async () => {
+    const relay = await startRelay({ limits: { session_queue_bytes_max: 64 * 1024 * 1024 } });
+    const [subscriber, sender] = [await open([relay]), await open([relay])];
+    const [messages, payload] = [2_000, Buffer.alloc(8_192)];
+    const got: number[] = [];
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const handle = async (message: { readonly payload: Buffer }) => {
+      got.push(message.payload.readUInt32BE(0));
+      await gate;
+    };
+    await subscriber.subscribe('t', handle, { concurrency: 1, inboxMax: 10, whenFull: 'pause' });
+    for (let n = 0; n < messages; n++) {
+      payload.writeUInt32BE(n);
+      await sender.multicast('t', payload);
+    }
+    expect(got).toEqual([0]);
+    expect((await relay.metrics()).value('amop_queue_bytes')).toBeGreaterThan(1024 * 1024);
+    release();
+    await until(
+      () => got.length === messages,
+      () => `all messages, got ${got.length}`,
+    );
+    expect(got).toEqual(Array.from({ length: messages }, (_, n) => n));
+    expect(subscriber.counters.droppedMulticasts).toBe(0);
+    expect(subscriber.relays[0].state).toBe('connected');
+  });
+});
+
 describe('a client with two relays', () => {
   it('gets what is sent at either, a multicast once, and answers both', async () => {
     const relays = [await startRelay(), await startRelay()];

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AbortHub, Deadline } from '../../../src/client/deadline.js';
 import { ByteBudget, Inbox } from '../../../src/client/inbox.js';
 import { Message } from '../../../src/client/message.js';
+import { Reading } from '../../../src/client/reading.js';
 import { SeenMessages } from '../../../src/client/seen.js';
 
 const message = (text: string) => new Message('t', Buffer.from(text), 'seq', { relay: 'r', answer: undefined });
@@ -10,7 +11,7 @@ const message = (text: string) => new Message('t', Buffer.from(text), 'seq', { r
 describe('Inbox', () => {
   it('keeps the order and its bound, over many rounds', () => {
     const budget = new ByteBudget(1_000_000);
-    const inbox = new Inbox(3, budget);
+    const inbox = new Inbox(3, budget, new Reading(() => {}), false);
     let sent = 0;
     let got = 0;
     for (let round = 0; round < 200; round++) {
@@ -32,13 +33,58 @@ describe('Inbox', () => {
 
   it('counts a message until it is settled, and takes one that is larger than the budget when nothing is held', () => {
     const budget = new ByteBudget(1_000);
-    const inbox = new Inbox(10, budget);
+    const inbox = new Inbox(10, budget, new Reading(() => {}), false);
     expect(inbox.offer(message('x'.repeat(5_000)))).toBe(true);
     expect(inbox.offer(message('y'))).toBe(false);
     const large = inbox.take();
     expect(inbox.offer(message('y'))).toBe(false);
     if (large !== undefined) inbox.settled(large);
     expect(inbox.offer(message('y'))).toBe(true);
+  });
+});
+
+describe('an inbox that holds reading', () => {
+  const world = () => {
+    const budget = new ByteBudget(4_000);
+    const told: boolean[] = [];
+    const reading = new Reading((reads) => told.push(reads));
+    return { budget, told, reading, inbox: new Inbox(4, budget, reading, true) };
+  };
+
+  it('does so from full to half empty', () => {
+    const { inbox, told } = world();
+    for (let n = 0; n < 4; n++) expect(inbox.offer(message(`${n}`))).toBe(true);
+    expect(told).toEqual([false]);
+    inbox.take();
+    expect(told).toEqual([false]);
+    inbox.take();
+    expect(told).toEqual([false, true]);
+  });
+
+  it('takes twice as much of what comes all the same, and no more', () => {
+    const { inbox } = world();
+    for (let n = 0; n < 8; n++) expect(inbox.offer(message(`${n}`))).toBe(true);
+    expect(inbox.offer(message('too many'))).toBe(false);
+    const bytes = world();
+    expect(bytes.inbox.offer(message('x'.repeat(3_900)))).toBe(true);
+    expect(bytes.told).toEqual([false]);
+    expect(bytes.inbox.offer(message('x'.repeat(3_000)))).toBe(true);
+    expect(bytes.inbox.offer(message('x'.repeat(1_000)))).toBe(false);
+  });
+
+  it('lets reading go on when another one has made room in the bytes of both, or when it ends', () => {
+    const { budget, told, reading, inbox } = world();
+    const other = new Inbox(4, budget, reading, false);
+    other.offer(message('x'.repeat(3_700)));
+    inbox.offer(message('y'));
+    expect([told, reading.isHeld]).toEqual([[false], true]);
+    const large = other.take();
+    expect(told).toEqual([false]);
+    if (large !== undefined) other.settled(large);
+    expect([told, reading.isHeld]).toEqual([[false, true], false]);
+    for (let n = 0; n < 4; n++) inbox.offer(message(`${n}`));
+    inbox.clear();
+    expect([told.length, reading.isHeld]).toEqual([4, false]);
   });
 });
 
