@@ -307,7 +307,8 @@ export class PeerService {
     const { peer, heard } = record;
     // Both ends close a link to themselves; whoever was slower has seen only that it is gone.
     const reason = peer.nodeId === this.#options.ownNodeId ? 'self' : end;
-    const silent = reason === 'peer-closed' && !heard;
+    // Who closes with our hello unread resets the connection.
+    const silent = (reason === 'peer-closed' || reason === 'connection-lost') && !heard;
     const explanation = silent ? SILENT_PEER_HINT : explainPeerRefusal(reason, peer.keyKind);
     const expected = QUIET_REASONS.has(reason) && !silent;
     if (peer.endpoint !== undefined && explanation !== undefined && !expected) {

@@ -523,7 +523,7 @@ describe('status', () => {
   });
 
   it('names what came of the last dial until a link stands, and keeps why that one was refused', () => {
-    const { up, down, pass, lines, service } = makeService({ whitelist: [THIRD] });
+    const { up, hello, down, pass, lines, service } = makeService({ whitelist: [THIRD] });
     const problem = () => service.status().endpoints[0].problem;
     const failed = () =>
       service.onMessage({ type: 'peer-dial-failed', endpoint: 0, explanation: 'one:30300 refused the connection' });
@@ -535,7 +535,7 @@ describe('status', () => {
       'repeated, it is of no interest',
     ).toEqual(['warn', 'debug']);
     expect(problem()).toBe('one:30300 refused the connection');
-    up(THIRD, { endpoint: 0 });
+    hello(up(THIRD, { endpoint: 0 }));
     expect(problem()).toBeUndefined();
     down(1, 'connection-lost');
     expect(problem()).toBeUndefined();
@@ -544,11 +544,14 @@ describe('status', () => {
     expect(problem()).toMatch(/^not-whitelisted: .*certificate_whitelist/);
   });
 
-  it('says of a dialled peer that left without a frame that it probably refused us', () => {
-    const { up, down, pass, service } = makeService();
-    pass(0);
-    up(OTHER, { endpoint: 0 });
-    down(1, 'peer-closed');
-    expect(service.status().endpoints[0].problem).toMatch(/^peer-closed: .*probably it refused us/);
-  });
+  it.each(['peer-closed', 'connection-lost'] as const)(
+    'says of a dialled peer that left without a frame (%s) that it probably refused us',
+    (reason) => {
+      const { up, down, pass, service } = makeService();
+      pass(0);
+      up(OTHER, { endpoint: 0 });
+      down(1, reason);
+      expect(service.status().endpoints[0].problem).toMatch(new RegExp(`^${reason}: .*probably it refused us`));
+    },
+  );
 });
