@@ -91,3 +91,17 @@ export class ClientWorld {
     for (const cleanup of this.cleanups.splice(0).reverse()) await cleanup();
   }
 }
+
+/** A handler that waits at its first message until it is let go, and notes what it gets. */
+export function slowHandler() {
+  const got: number[] = [];
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const handle = async (message: { readonly payload: Buffer }) => {
+    got.push(message.payload.readUInt32BE(0));
+    await gate;
+  };
+  return { got, handle, release };
+}

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AmopClient, ConnectOptions } from '../../src/client/index.js';
-import type { ClientModule } from '../helpers/client-world.js';
+import { type ClientModule, slowHandler } from '../helpers/client-world.js';
 import { passTime, until, withDeadline } from '../helpers/deadline.js';
 import { DIST_DIR, KINDS, type Kind } from '../helpers/pki.js';
 import { type RelayProcess, startRelay } from '../helpers/relay-process.js';
@@ -94,15 +94,7 @@ describe('a subscription that pauses when it is full', () => {
     const relay = await startRelay({ limits: { session_queue_bytes_max: 64 * 1024 * 1024 } });
     const [subscriber, sender] = [await open([relay]), await open([relay])];
     const [messages, payload] = [2_000, Buffer.alloc(8_192)];
-    const got: number[] = [];
-    let release = () => {};
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const handle = async (message: { readonly payload: Buffer }) => {
-      got.push(message.payload.readUInt32BE(0));
-      await gate;
-    };
+    const { got, handle, release } = slowHandler();
     await subscriber.subscribe('t', handle, { concurrency: 1, inboxMax: 10, whenFull: 'pause' });
     for (let n = 0; n < messages; n++) {
       payload.writeUInt32BE(n);

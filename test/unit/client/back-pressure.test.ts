@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { AmopError, connect } from '../../../src/client/index.js';
-import { ClientWorld } from '../../helpers/client-world.js';
+import { ClientWorld, slowHandler } from '../../helpers/client-world.js';
 import { passTime, until } from '../../helpers/deadline.js';
 import type { Peer, Script } from '../../helpers/scripted-relay.js';
 import { amopBody, newSeq, parseAmopBody, TYPE } from '../../helpers/wire.js';
@@ -29,20 +29,6 @@ function flood(peer: Peer, topic: string): void {
     payload.writeUInt32BE(n);
     peer.send(TYPE.multicast, newSeq(), 0, amopBody(topic, payload));
   }
-}
-
-/** A handler that waits at its first message until it is let go, and notes what it gets. */
-function slowHandler() {
-  const got: number[] = [];
-  let release = () => {};
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const handle = async (message: { readonly payload: Buffer }) => {
-    got.push(message.payload.readUInt32BE(0));
-    await gate;
-  };
-  return { got, handle, release };
 }
 
 /** Nothing leaves the relay any more, although something waits to. */
