@@ -142,9 +142,8 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
    * else. For a channel frame inside a frame of ours.
    */
   routableTopic(frame: Buffer): number | undefined {
+    if (!this.#isOneFrame(frame)) return undefined;
     const rows = this.#rows;
-    this.context.scanner.scan(frame, 0, rows);
-    if (rows[SCAN_COUNT] !== 1 || rows[SCAN_HEAD + ROW_LENGTH] !== frame.length) return undefined;
     const type = rows[SCAN_HEAD + ROW_TYPE];
     if (type !== MessageType.unicast && type !== MessageType.multicast) return undefined;
     const topic = rows[SCAN_HEAD + ROW_TOPIC];
@@ -219,11 +218,17 @@ export class PeerLink extends Connection<P2PCloseReason> implements Endpoint {
     this.#events.peerEnded(this, peerReasonOf(reason));
   }
 
+  /** Scans a channel frame inside a frame of ours; what it is then stands in the rows. */
+  #isOneFrame(bytes: Buffer): boolean {
+    const rows = this.#rows;
+    this.context.scanner.scan(bytes, 0, rows);
+    return rows[SCAN_COUNT] === 1 && rows[SCAN_HEAD + ROW_LENGTH] === bytes.length;
+  }
+
   #amop(payload: Buffer, outer: P2PFrame, response: boolean): void {
     const { context } = this;
     const rows = this.#rows;
-    context.scanner.scan(payload, 0, rows);
-    if (rows[SCAN_COUNT] !== 1 || rows[SCAN_HEAD + ROW_LENGTH] !== payload.length) {
+    if (!this.#isOneFrame(payload)) {
       // Nothing can be answered: the sequence of the request is not known.
       this.refuse('malformed-frame');
       return;

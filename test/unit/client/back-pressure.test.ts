@@ -1,7 +1,7 @@
 /** A subscription that would rather have its relays wait than lose a message: `whenFull: 'pause'`. */
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { AmopError, connect } from '../../../src/client/index.js';
+import { AmopError, type ConnectOptions, connect, type SubscribeOptions } from '../../../src/client/index.js';
 import { ClientWorld, slowHandler } from '../../helpers/client-world.js';
 import { passTime, until } from '../../helpers/deadline.js';
 import type { Peer, Script } from '../../helpers/scripted-relay.js';
@@ -44,15 +44,21 @@ async function standsStill(peer: Peer): Promise<void> {
   }, 'the relay to stand still');
 }
 
+/** A client whose subscription to `t` is full, with one message in its handler. */
+async function openFull(script: Script = {}, options: Partial<ConnectOptions> = {}, subscribe: SubscribeOptions = {}) {
+  const { client, peer } = await world.open(script, options);
+  const { got, handle, release } = slowHandler();
+  await client.subscribe('t', handle, { ...FULL, ...subscribe });
+  flood(peer, 't');
+  await standsStill(peer);
+  return { client, peer, got, release };
+}
+
 const inOrder = Array.from({ length: MESSAGES }, (_, n) => n);
 
 describe('a full inbox that pauses', () => {
   it('makes the relay wait, loses nothing, and goes on in order', async () => {
-    const { client, peer } = await world.open({}, { heartbeatIntervalMs: 50, deadLinkMs: 200 });
-    const { got, handle, release } = slowHandler();
-    await client.subscribe('t', handle, FULL);
-    flood(peer, 't');
-    await standsStill(peer);
+    const { client, peer, got, release } = await openFull({}, { heartbeatIntervalMs: 50, deadLinkMs: 200 });
     // Longer than a silent link is believed in.
     await passTime(400);
     expect(got).toEqual([0]);
@@ -83,11 +89,7 @@ describe('a full inbox that pauses', () => {
   });
 
   it('keeps the answers to own calls waiting, which end in time, and takes subscriptions all the same', async () => {
-    const { client, peer } = await world.open(echo);
-    const { got, handle, release } = slowHandler();
-    await client.subscribe('t', handle, FULL);
-    flood(peer, 't');
-    await standsStill(peer);
+    const { client, peer, got, release } = await openFull(echo);
     const error = await world.failure(client.request('other', 'x', { timeoutMs: 200 }));
     expect(error).toMatchObject({ code: 102, reason: 'timeout' });
     expect(client.relays[0].state).toBe('connected');
@@ -140,22 +142,15 @@ describe('a full inbox that pauses', () => {
   });
 
   it('ends with its subscription', async () => {
-    const { client, peer } = await world.open(echo);
-    const { got, handle } = slowHandler();
     const end = new AbortController();
-    await client.subscribe('t', handle, { ...FULL, signal: end.signal });
-    flood(peer, 't');
-    await standsStill(peer);
+    const { client, got } = await openFull(echo, {}, { signal: end.signal });
     end.abort();
     expect((await client.request('other', 'x')).text()).toBe('x');
     expect(got).toEqual([0]);
   });
 
   it('is ended with its client', async () => {
-    const { client, peer } = await world.open();
-    await client.subscribe('t', slowHandler().handle, FULL);
-    flood(peer, 't');
-    await standsStill(peer);
+    const { client, peer } = await openFull();
     await client.close();
     await until(() => peer.socket.destroyed, 'the end of the connection');
   });
